@@ -1,0 +1,21 @@
+"""Where things are on a server. One place, so that roles, units and processes cannot disagree."""
+
+from pathlib import Path
+
+ETC = Path("/etc/understudy")
+PKI = ETC / "pki"
+CA_CERTIFICATE = PKI / "ca.crt"
+#: this server's certificate (server and client authentication), SAN: its name and physical addresses
+NODE_CERTIFICATE = PKI / "node.crt"
+NODE_KEY = PKI / "node.key"
+#: 32 bytes in hex; authenticates heartbeats within the site
+HEARTBEAT_KEY = ETC / "heartbeat.key"
+
+STATE = Path("/var/lib/understudy")
+AGENT_STATE = STATE / "agent"
+RECORDER_STATE = STATE / "recorder"
+CATALOGUE = RECORDER_STATE / "catalogue.db"
+
+AGENT_SOCKET = Path("/run/understudy-agent/control.sock")
+RECORDER_SOCKET = Path("/run/understudy-recorder/control.sock")
+WEB_SOCKET = Path("/run/understudy-web/http.sock")

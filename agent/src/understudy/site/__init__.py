@@ -1,0 +1,1 @@
+"""The site model: what the controller decided, as every process on a server reads it."""

@@ -1,0 +1,237 @@
+# Copyright (c) 2026, The Understudy authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a site file may say: the one declaration of its keys, types, defaults and limits. Pure data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+NAME = r"[a-z][a-z0-9-]{0,30}"
+NIC = r"[A-Za-z0-9_.-]{1,15}"
+LETTER = r"[A-Z]"
+
+#: marks a key that must be given
+REQUIRED: Any = object()
+
+
+@dataclass(frozen=True)
+class Text:
+    """A string; `pattern` must match all of it, `choices` lists the only values."""
+
+    doc: str
+    default: Any = REQUIRED
+    pattern: str | None = None
+    choices: tuple[str, ...] = ()
+    #: how to say `pattern` to people
+    allowed: str = ""
+
+
+@dataclass(frozen=True)
+class Number:
+    doc: str
+    default: Any = REQUIRED
+    low: float = 0
+    high: float = 1e9
+    whole: bool = False
+
+
+@dataclass(frozen=True)
+class Flag:
+    doc: str
+    default: Any = REQUIRED
+
+
+@dataclass(frozen=True)
+class ListOf:
+    """A list; `of` describes each item."""
+
+    doc: str
+    of: Any
+    default: Any = REQUIRED
+
+
+@dataclass(frozen=True)
+class Mapping:
+    """A mapping with known keys."""
+
+    doc: str
+    fields: dict[str, Any] = field(default_factory=dict)
+    default: Any = REQUIRED
+
+
+@dataclass(frozen=True)
+class MapOf:
+    """A mapping from names of one form to values of one form."""
+
+    doc: str
+    key: str
+    key_doc: str
+    of: Any
+    default: Any = REQUIRED
+
+
+def _addresses(doc: str) -> MapOf:
+    return MapOf(doc, NIC, "a NIC of `nics`", ListOf("addresses", Text("an address", pattern=r"[0-9a-fA-F.:/]+")))
+
+
+_LICENCE = Mapping(
+    "licence of the machine",
+    {
+        "edition": Text("edition; failover needs enterprise on all", "enterprise", choices=("standard", "enterprise")),
+        "channels": Number("cameras the machine may record", whole=True, high=4096),
+        "expires": Text("last day, YYYY-MM-DD", None, pattern=r"\d{4}-\d\d-\d\d", allowed="YYYY-MM-DD"),
+    },
+)
+
+_DISKS = MapOf(
+    "disk letters",
+    LETTER,
+    "one capital letter",
+    Mapping(
+        "a disk letter",
+        {
+            "path": Text("mount point", pattern=r"/[^\0]+", allowed="an absolute path"),
+            "label": Text("file system label; {server} is replaced by the server's name", None),
+            "uuid": Text("file system UUID", None),
+            "fstype": Text("file system", "ext4", choices=("ext4", "xfs")),
+            "provided": Flag("the mount is made by something else; only checked", False),
+            "free_floor_mb": Number("retention keeps this much free, MiB", 1024),
+        },
+    ),
+)
+
+_MACHINE = {
+    "licence": _LICENCE,
+    "management": Text("address Ansible connects to; without it the peer address", None),
+    "etcd": Flag("this machine votes in the arbitration cluster", False),
+    "addresses": _addresses("physical addresses per NIC, with prefix"),
+}
+
+_TRACK = Mapping(
+    "how a camera is recorded",
+    {
+        "disk": Text("disk letter", pattern=LETTER, allowed="one capital letter"),
+        "days": Number("retention in days", low=0.01, high=3650),
+        "mode": Text("when", "continuous", choices=("continuous", "event", "off")),
+        "pre_s": Number("mode event: seconds recorded before an event", 5, high=60),
+        "post_s": Number("mode event: seconds recorded behind an event", 10, high=600),
+    },
+)
+
+_CAMERA = Mapping(
+    "a camera",
+    {
+        "number": Number("slot of the camera, 1 first", whole=True, low=1, high=1024),
+        "name": Text("name viewers see"),
+        "capture": Text("capture device", "rtsp", choices=("rtsp", "analogue")),
+        "url": Text(
+            "URL of the stream without user and password",
+            "",
+            pattern=r"((rtsp|http)s?://[^@\s]+)?",
+            allowed="rtsp[s]://HOST[:PORT]/PATH, http[s]://HOST[:PORT]/PATH",
+        ),
+        "credentials": Text("entry of `understudy_credentials` in the secrets file", None, pattern=r"[A-Za-z0-9_-]+"),
+        "failover": Text("what the standby does for it", "full", choices=("full", "live-only", "none")),
+        "preroll_s": Number("seconds the standby holds in memory", 15, low=5, high=120),
+        "tracks": ListOf("entries of the top level `tracks`", Text("a track", pattern=NAME), ["continuous"]),
+    },
+)
+
+SITE_FILE = Mapping(
+    "a site",
+    {
+        "plugin": Text("names the inventory plugin", choices=("understudy.nvr.site",)),
+        "site": Mapping(
+            "the site as a whole",
+            {
+                "name": Text("short name", pattern=NAME, allowed="lower case letters, digits and dashes"),
+                "timezone": Text("time zone of the site, e.g. Europe/Zurich", "UTC"),
+                "ntp_servers": ListOf("time servers; none: the carrier of the first logical server", Text("host"), []),
+                "controller_dir": Text("where the controller keeps CA, keys and releases", "controller"),
+                "secrets": Text(
+                    "file with `understudy_credentials`; ansible-vault may encrypt it", "group_vars/all/vault.yml"
+                ),
+                "arbitration_lost": Text("addresses without arbitration", "drop", choices=("drop", "keep")),
+                "takeover": Text(
+                    "`early`: under 2 s instead of 4 s; the one risk is told in docs/concepts/failover.md",
+                    "certain",
+                    choices=("certain", "early"),
+                ),
+                "handback": Mapping(
+                    "when a logical server goes home",
+                    {
+                        "mode": Text("how", "automatic", choices=("automatic", "window", "manual")),
+                        "after_s": Number("healthy for so long, seconds", 30, low=1, high=86400),
+                        "window": Text(
+                            "mode `window`: daily, in the site's time zone; may span midnight",
+                            None,
+                            pattern=r"([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d",
+                            allowed="HH:MM-HH:MM",
+                        ),
+                    },
+                    {},
+                ),
+                "heartbeat_port": Number("UDP port", 4620, low=1024, high=65535, whole=True),
+            },
+        ),
+        "nics": MapOf(
+            "NICs in use; the same names on every server",
+            NIC,
+            "an interface name",
+            Text("what it is for", choices=("cameras", "clients", "management")),
+        ),
+        "disks": _DISKS,
+        "tracks": MapOf("track profiles", NAME, "a name", _TRACK),
+        "servers": MapOf("recording servers", NAME, "a host name", Mapping("a server", dict(_MACHINE))),
+        "standbys": MapOf(
+            "standbys, first in line first",
+            NAME,
+            "a host name",
+            Mapping(
+                "a standby",
+                {
+                    **_MACHINE,
+                    "takeover_limit": Number("parts it may carry at once", 1, low=1, high=16, whole=True),
+                    "group": Text("group that `logical` may name as a choice", None, pattern=NAME, allowed="a name"),
+                    "location": Text(
+                        "where it stands, for `locations` of `logical`", None, pattern=NAME, allowed="a name"
+                    ),
+                },
+            ),
+            {},
+        ),
+        "witnesses": MapOf(
+            "machines that only vote",
+            NAME,
+            "a host name",
+            Mapping("a witness", {key: value for key, value in _MACHINE.items() if key not in ("licence", "etcd")}),
+            {},
+        ),
+        "logical": MapOf(
+            "logical servers, the one that may serve time first",
+            NAME,
+            "a name",
+            Mapping(
+                "a logical server",
+                {
+                    "home": Text("the server that normally carries it"),
+                    "priority": Number("taken over first when lower", 100, whole=True),
+                    "groups": ListOf(
+                        "groups of standbys that may take it, first choice first; none: every standby",
+                        Text("a group", pattern=NAME, allowed="a name"),
+                        [],
+                    ),
+                    "locations": ListOf(
+                        "where a standby must stand to take it; none: anywhere",
+                        Text("a location", pattern=NAME, allowed="a name"),
+                        [],
+                    ),
+                    "addresses": _addresses("logical addresses per NIC; a prefix only outside the physical subnet"),
+                    "cameras": ListOf("its cameras", _CAMERA, []),
+                },
+            ),
+        ),
+    },
+)
