@@ -16,7 +16,7 @@ from understudy.failover.step import step, wake_s
 
 def serving(bench: Any, **options: Any) -> Any:
     server = bench("rec1", **options)
-    server.run(1.0)
+    server.run(1.5)
     assert server.phase() is Phase.SERVING
     return server
 
@@ -29,6 +29,18 @@ def test_s09_cold_start_creates_the_own_part_and_serves(bench: Any) -> None:
     server = serving(bench)
     assert server.rows[:2] == [111, 511]
     assert server.register.values[server.keys.owner("north")] == encode(Owner(node="rec1", epoch=1))
+
+
+def test_an_empty_register_gives_the_home_nothing_that_a_heard_server_carries(bench: Any) -> None:
+    """A lost register and a replaced home at once: the standby holds the addresses by promises (fault 22)."""
+    server = bench("rec1")
+    for _ in range(30):
+        server.hear("stby1", state=Phase.TAKEN_OVER, carries=("north",))
+        server.step()
+    assert (server.phase(), server.held) == (Phase.STARTING, {})
+    server.hear("stby1", state=Phase.STANDBY)
+    server.run(0.3)
+    assert server.phase() is Phase.SERVING
 
 
 def test_f18_records_before_and_without_the_register(bench: Any) -> None:
@@ -52,6 +64,7 @@ def test_deadline_counts_from_sending(bench: Any) -> None:
 def test_addresses_go_at_the_deadline_and_recording_goes_on(bench: Any) -> None:
     server = serving(bench)
     server.answers = "lost"
+    server.step()  # takes in the answer that was under way
     deadline_s = server.held["north"]
     while server.now < deadline_s - 0.16:
         server.step()

@@ -79,6 +79,11 @@ class Facts:
             return None
         return peer
 
+    def carried_by(self, part: Part) -> str | None:
+        """Another server that is heard carrying the part, whatever the register says."""
+        names = (name for name in self.observation.peers if name != self.state.site.node)
+        return next((n for n in names if (p := self.heard(n)) and part.name in p.heartbeat.carries), None)
+
     @property
     def register_ok(self) -> bool:
         """The register has answered lately."""

@@ -19,8 +19,8 @@ LATE_ROWS = frozenset({203, 602})
 
 
 def confirmed(facts: Facts, part: Part) -> str | None:
-    """An own write under our epoch was answered and its deadline has not passed."""
-    if not part.epoch:
+    """An own write under our epoch was answered, its deadline has not passed, and the register names nobody else."""
+    if not part.epoch or facts.others(part):
         return None
     left_s = facts.state.deadline_s - facts.now_s
     return f"{part.name} is ours under epoch {part.epoch}, good for {left_s:.1f} s"
@@ -37,10 +37,16 @@ def others(facts: Facts, part: Part) -> str | None:
 
 
 def unowned(facts: Facts, part: Part) -> str | None:
-    """The register was read and has no owner, and never had one that we know of (fault 53)."""
+    """The register was read and has no owner, and never had one that we know of (fault 53).
+
+    An empty register may also be a lost one, while another server still holds the part by promises: whoever is heard
+    carrying it keeps it, and this server has listened long enough to have heard.
+    """
     if part.name not in facts.state.owners or facts.state.owners[part.name] is not None or facts.state.writing:
         return None
     if writing_limitation(facts.state, facts.observation) is not None:
+        return None
+    if facts.now_s - facts.state.started_s < facts.state.site.timing.suspect_s or facts.carried_by(part) is not None:
         return None
     fresh = facts.now_s - facts.state.read_s < decide.FRESH_S
     return f"the register has no owner of {part.name}" if fresh else None
