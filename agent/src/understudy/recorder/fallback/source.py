@@ -17,6 +17,7 @@ from av.container import InputContainer
 from understudy.recorder.codec.frames import FRAME_CODECS, dress, parameter_sets
 from understudy.recorder.codec.nal import NAL_CODECS
 from understudy.recorder.fallback import packets
+from understudy.recorder.fallback.times import Times
 from understudy.recorder.fallback.wire import Described, Order
 from understudy.recorder.ingest.errors import RETRY_REFUSED_S, CameraError
 from understudy.recorder.ingest.sdp import Stream
@@ -88,16 +89,22 @@ class Source:
         in_mp4_form = codec in NAL_CODECS and extra[:1] == b"\x01"
         unpack = BitStreamFilterContext(f"{stream.codec_context.name}_mp4toannexb", stream) if in_mp4_form else None
 
+        timestamp = self._times(told.clock_rate)
+
         def take(packet: Packet) -> list[Frame]:
-            return [self._picture(told, each) for each in (unpack.filter(packet) if unpack else [packet]) if each.size]
+            return [
+                self._picture(told, each, timestamp(each))
+                for each in (unpack.filter(packet) if unpack else [packet])
+                if each.size
+            ]
 
         return take
 
-    def _picture(self, told: Stream, packet: Packet) -> Frame:
+    def _picture(self, told: Stream, packet: Packet, timestamp: int) -> Frame:
         data = bytes(packet)
         key = told.codec == "mjpeg" or packet.is_keyframe
         units = [dress(data, key)] if told.codec in FRAME_CODECS else packets.annex_b(data)
-        return Frame(told, packets.nal_payloads(told.codec, units), self._timestamp(packet, told.clock_rate))
+        return Frame(told, packets.nal_payloads(told.codec, units), timestamp)
 
     def _audio_taker(self, stream: av.AudioStream) -> Callable[[Packet], list[Frame]]:
         codec = AUDIO[stream.codec_context.name]
@@ -107,6 +114,7 @@ class Source:
         if adts:
             config = _aac_config(stream)
         sets = (config,) if codec == "aac" else ()
+        timestamp = self._times(rate)
         self._audio = told = Stream("audio", codec, 97, rate, channels, sets, "", 2)
 
         def take(packet: Packet) -> list[Frame]:
@@ -116,15 +124,19 @@ class Source:
             if not data or len(data) > (packets.MAX_AAC if codec == "aac" else packets.MAX_PAYLOAD):
                 return []
             payload = packets.aac_payload(data) if codec == "aac" else data
-            return [Frame(told, [payload], self._timestamp(packet, rate))]
+            return [Frame(told, [payload], timestamp(packet))]
 
         return take
 
-    def _timestamp(self, packet: Packet, rate: int) -> int:
-        pts = packet.pts if packet.pts is not None else packet.dts
-        if self._by_arrival or pts is None:
-            return time.monotonic_ns() * rate // 1_000_000_000
-        return int(pts * packet.time_base * rate)
+    def _times(self, rate: int) -> Callable[[Packet], int]:
+        """Gives the packets of one stream their RTP times."""
+        times = Times(rate, by_arrival=self._by_arrival)
+
+        def timestamp(packet: Packet) -> int:
+            pts = packet.pts if packet.pts is not None else packet.dts
+            return times.timestamp(None if pts is None else pts * packet.time_base, time.monotonic_ns())
+
+        return timestamp
 
 
 def _options(order: Order) -> dict[str, str]:
