@@ -136,7 +136,8 @@ class Stage:
             OrderBook(tmp_path, "boot"),
             asyncio.Event(),
         )
-        self.agent = Agent(edges, initial(site_of(plan), "boot", Memory(), boottime_s()))
+        # It has listened long enough to know that nobody else carries its part.
+        self.agent = Agent(edges, initial(site_of(plan), "boot", Memory(), boottime_s() - plan.timing.suspect_s))
         self.commands = Commands(self.agent)
 
     async def play(self, story: Any, seconds: float = 3.0) -> Any:
