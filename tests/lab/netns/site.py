@@ -78,9 +78,18 @@ def plan_for(node: str, handback_after_s: float) -> Plan:
 class Site:
     """Use as a context; `start` all or one, `crash` one, ask one for its status."""
 
-    def __init__(self, directory: Path, etcd: str, handback_after_s: float = 2.0) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        etcd: str,
+        handback_after_s: float = 2.0,
+        cameras: int = 1,
+        agent: str = "netns.processes",
+    ) -> None:
         self.directory = directory
         self._etcd = etcd
+        #: cameras each recorder reports of a part; the module that is run as the agent
+        self._cameras, self._agent = cameras, agent
         self._handback_after_s = handback_after_s
         self._prefix = f"understudy-{os.getpid()}"
         self.machines = {name: Machine(f"{self._prefix}-{name}") for name in (*NUMBERS, VIEWER)}
@@ -114,7 +123,9 @@ class Site:
 
     def start_process(self, name: str, kind: str) -> None:
         """Start the `agent` or the `recorder` of a machine."""
-        self._spawn(name, kind, sys.executable, "-m", "netns.processes", kind, str(self.directory / name))
+        module = self._agent if kind == "agent" else "netns.processes"
+        root, cameras = str(self.directory / name), str(self._cameras)
+        self._spawn(name, kind, sys.executable, "-m", module, kind, root, cameras)
 
     def start_etcd(self, name: str) -> None:
         """Start the machine's member, with what is left of its data."""

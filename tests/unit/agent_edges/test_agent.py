@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from understudy import systemd
 from understudy.arbitration.memory import MemoryRegister
 from understudy.arbitration.register import Txn, TxnResult
 from understudy.arbitration.voters import Voters
@@ -158,6 +159,24 @@ class Stage:
         await asyncio.sleep(seconds)
         stop.set()
         await task
+
+
+def test_the_service_manager_hears_that_the_loop_runs_but_not_with_every_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[tuple[str, ...]] = []
+    monkeypatch.setattr(systemd, "notify", lambda *fields: told.append(fields))
+
+    async def story() -> None:
+        stage = Stage(tmp_path)
+        await stage.run(0.3)
+        known = len(told)
+        await stage.run(1.2)
+        assert "STATUS=SERVING: north SERVING" in told[known - 1]
+        assert all("WATCHDOG=1" in fields for fields in told)
+        assert 1 <= len(told) - known <= 4
+
+    asyncio.run(story())
 
 
 @pytest.mark.parametrize("delay_s", [0.0, 0.25])
