@@ -102,9 +102,9 @@ def _profiled(root: Path) -> int:
     profile = cProfile.Profile()
     run = Agent.run
 
-    async def later(agent: Agent, stop: asyncio.Event) -> None:
+    async def later(self: Agent, stop: asyncio.Event) -> None:
         profile.enable()
-        await run(agent, stop)
+        await run(self, stop)
 
     Agent.run = later  # type: ignore[method-assign]
     try:

@@ -5,13 +5,17 @@ Seconds to start, nothing on this machine but namespaces and processes of its ow
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import json
 import os
 import shutil
 import signal
+import ssl
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -25,6 +29,7 @@ from understudy.site.plan import Handback, Logical, LogicalAddress, Nic, Plan, S
 
 NUMBERS = {"rec1": 11, "rec2": 12, "stby1": 13}
 VIEWER = "viewer"
+_WHOLE_SITE = {"key": b"/understudy/netns/", "range_end": b"/understudy/netns0"}
 ADDRESSES = {"north": ("198.18.31.101", "fd00:31::101"), "south": ("198.18.31.102", "fd00:31::102")}
 
 
@@ -160,6 +165,16 @@ class Site:
             self.kill(name, kind)
         self.machines[name].run(_forget_addresses)
         return crashed_s
+
+    def forget_register(self) -> None:
+        """Delete everything the site has in the register, as if it had come back without its data."""
+        pki_of = self.directory / "rec1/etc/understudy/pki"
+        tls = ssl.create_default_context(cafile=str(pki_of / "ca.crt"))
+        tls.load_cert_chain(pki_of / "node.crt", pki_of / "node.key")
+        body = {key: base64.b64encode(value).decode() for key, value in _WHOLE_SITE.items()}
+        url = f"https://198.18.31.{NUMBERS['rec1']}:2379/v3/kv/deleterange"
+        wanted = urllib.request.Request(url, json.dumps(body).encode(), {"Content-Type": "application/json"})
+        self.machines["rec1"].run(lambda: urllib.request.urlopen(wanted, timeout=5, context=tls).close())
 
     def kill(self, name: str, kind: str, number: int = signal.SIGKILL) -> None:
         """Send a signal to a process of a machine; waits for its end when it is SIGKILL or SIGTERM."""

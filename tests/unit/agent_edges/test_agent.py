@@ -93,8 +93,8 @@ class Air:
 class SlowRegister:
     """Answers after `delay_s`, during which the loop goes on stepping."""
 
-    def __init__(self, delay_s: float) -> None:
-        self._register, self._delay_s = MemoryRegister(), delay_s
+    def __init__(self, register: MemoryRegister, delay_s: float) -> None:
+        self._register, self._delay_s = register, delay_s
 
     async def execute(self, number: int, txn: Txn) -> TxnResult:
         sent_at_s = boottime_s()
@@ -124,13 +124,13 @@ class Tape:
 class Stage:
     def __init__(self, tmp_path: Path, node: str = "rec1", register_delay_s: float = 0.0) -> None:
         plan = Plan(version=1, site="lab", node=node, servers=PLAN.servers, logical=PLAN.logical)
-        self.kernel, self.air, self.tape = Kernel(), Air(), Tape()
+        self.kernel, self.air, self.tape, self.register = Kernel(), Air(), Tape(), MemoryRegister()
         edges: Any = Edges(
             plan,
             self.kernel,  # type: ignore[arg-type]
             Wire(),  # type: ignore[arg-type]
             self.air,  # type: ignore[arg-type]
-            SlowRegister(register_delay_s),  # type: ignore[arg-type]
+            SlowRegister(self.register, register_delay_s),  # type: ignore[arg-type]
             Voters({}, None),
             self.tape,  # type: ignore[arg-type]
             Journal(tmp_path),
@@ -323,6 +323,55 @@ def test_f03_a_part_moves_to_the_standby_that_is_named(tmp_path: Path) -> None:
         await stage.run(0.5)
         assert stage.agent.state.parts["north"].phase == Phase.RETURNING
         assert stage.agent.edges.orders.moves == {}
+
+    asyncio.run(story())
+
+
+def test_f22_a_lost_register_is_written_anew_on_an_order_and_only_then(tmp_path: Path) -> None:
+    async def story() -> None:
+        stage = Stage(tmp_path)
+        await stage.run(0.5)
+        owner = stage.register.values.get(key := stage.agent.state.site.keys.owner("north"))
+        with pytest.raises(ControlError, match="nothing to do"):
+            await stage.commands.recreate({"yes": True})
+        stage.register.values.clear()
+        with pytest.raises(ControlError, match="stby1 is not heard"):
+            await stage.commands.recreate({"yes": True})
+        stage.air.hear(Heartbeat(node="stby1", boot="b", state=Phase.STANDBY, room=1, epochs={"north": 9}))
+        await stage.run(0.2)
+        told = await stage.commands.recreate({})
+        assert (told["written"], stage.register.values.get(key)) == (False, None)
+        assert told["owners"]["north"]["epoch"] == 10
+        timing = msgspec.structs.replace(stage.agent.state.site.timing, take_s=0.2)
+        stage.commands._site = msgspec.structs.replace(stage.agent.state.site, timing=timing)
+        told = await stage.play(stage.commands.recreate({"yes": True, "without": []}))
+        assert told["written"]
+        await stage.run(0.4)
+        assert stage.agent.state.parts["north"].phase == Phase.SERVING
+        assert stage.agent.state.parts["north"].epoch == 10
+        assert owner != stage.register.values[key]
+        for wrong in ("rec1", [1]):
+            with pytest.raises(ControlError, match="not a list of servers"):
+                await stage.commands.recreate({"without": wrong})
+
+    asyncio.run(story())
+
+
+def test_f22_a_carrier_that_comes_or_goes_while_the_register_is_written_anew_stops_it(tmp_path: Path) -> None:
+    async def story() -> None:
+        stage = Stage(tmp_path, "stby1")
+        stage.air.hear(Heartbeat(node="rec1", boot="b", state=Phase.SERVING, carries=("north",), epochs={"north": 9}))
+        await stage.run(0.2)
+        timing = msgspec.structs.replace(stage.agent.state.site.timing, take_s=0.4)
+        stage.commands._site = msgspec.structs.replace(stage.agent.state.site, timing=timing)
+
+        async def change() -> None:
+            await asyncio.sleep(0.1)
+            stage.air.hear(Heartbeat(node="rec1", boot="b", state=Phase.ISOLATED, epochs={"north": 9}))
+
+        with pytest.raises(ControlError, match="have changed meanwhile"):
+            await stage.play(asyncio.gather(stage.commands.recreate({"yes": True}), change()))
+        assert stage.agent.state.site.keys.owner("north") not in stage.register.values
 
     asyncio.run(story())
 
