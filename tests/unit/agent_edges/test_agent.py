@@ -122,8 +122,14 @@ class Tape:
 
 
 class Stage:
-    def __init__(self, tmp_path: Path, node: str = "rec1", register_delay_s: float = 0.0) -> None:
-        plan = Plan(version=1, site="lab", node=node, servers=PLAN.servers, logical=PLAN.logical)
+    def __init__(
+        self,
+        tmp_path: Path,
+        node: str = "rec1",
+        register_delay_s: float = 0.0,
+        logical: tuple[Logical, ...] = PLAN.logical,
+    ) -> None:
+        plan = Plan(version=1, site="lab", node=node, servers=PLAN.servers, logical=logical)
         self.kernel, self.air, self.tape, self.register = Kernel(), Air(), Tape(), MemoryRegister()
         edges: Any = Edges(
             plan,
@@ -218,6 +224,17 @@ def test_f13_a_standby_says_why_it_is_unfit(tmp_path: Path) -> None:
         status = (await stage.commands.status({}))["status"]
         assert "disk letter C is missing" in status["servers"][1]["reason"]
         assert status["protection"]["state"] == "UNPROTECTED"
+
+    asyncio.run(story())
+
+
+def test_f05_a_standby_needs_no_interface_of_parts_that_it_may_not_take(tmp_path: Path) -> None:
+    async def story() -> None:
+        stage = Stage(tmp_path, "stby1", logical=(msgspec.structs.replace(PLAN.logical[0], groups=("east",)),))
+        stage.kernel.links = {"cam0": Link(2, "cam0", bytes(6), True)}
+        await stage.run(0.2)
+        assert stage.agent.observation is not None
+        assert stage.agent.observation.unfit == ()
 
     asyncio.run(story())
 

@@ -147,7 +147,8 @@ class Agent:
         if not self.state.site.is_standby:
             return ()
         needed = {nic.name for nic in self.edges.plan.me.nics if nic.role == "cameras"}
-        needed |= {a.nic for part in self.edges.plan.logical for a in part.addresses}
+        mine = {part.name for part in self.state.site.mine}
+        needed |= {a.nic for part in self.edges.plan.logical if part.name in mine for a in part.addresses}
         reasons = [
             f"{nic} has no link" for nic in sorted(needed) if nic not in table.links or not table.links[nic].running
         ]
