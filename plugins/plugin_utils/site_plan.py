@@ -18,7 +18,7 @@ def site_plan(data: Any, credentials: Any) -> dict[str, Any]:
     """The plan of the whole site, without `node` (see the agent's site/plan.py for its shape)."""
     site = data["site"]
     logical = [_logical(data, name, credentials) for name in data["logical"]]
-    slots = mirror({part["name"]: part["cameras"] for part in logical})
+    servers = [_server(data, kind, name) for kind, name, _machine in machines(data)]
     return {
         "version": PLAN_VERSION,
         "site": site["name"],
@@ -27,10 +27,15 @@ def site_plan(data: Any, credentials: Any) -> dict[str, Any]:
         "arbitration_lost": site["arbitration_lost"],
         "takeover": site["takeover"],
         "handback": site["handback"],
-        "servers": [_server(data, kind, name) for kind, name, _machine in machines(data)],
+        "servers": servers,
         "logical": logical,
-        "mirror": dict.fromkeys(data["standbys"], slots),
+        "mirror": {server["name"]: _slots(server, logical) for server in servers if server["kind"] == "standby"},
     }
+
+
+def _slots(standby: dict[str, Any], logical: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The backup capture devices of a standby: for the logical servers it may carry, not for those of other groups."""
+    return mirror({part["name"]: part["cameras"] for part in logical if may_carry(standby, part)})
 
 
 def _server(data: Any, kind: str, name: str) -> dict[str, Any]:

@@ -131,16 +131,17 @@ def _choices(document: Document, data: Any, name: str, logical: Any) -> None:
                 document.problem(path, f"no standby has {of} '{wanted}'; allowed: {', '.join(known) or 'none'}")
             if wanted in logical[key][:index]:
                 document.problem(path, f"'{wanted}' is there twice; each {of} once")
-    groups, places = logical["groups"], logical["locations"]
-    if (groups or places) and not any(
-        (not groups or standby["group"] in groups) and (not places or standby["location"] in places)
-        for standby in standbys
-    ):
+    if (logical["groups"] or logical["locations"]) and not any(_may_take(standby, logical) for standby in standbys):
         document.problem(("logical", name), "no standby is both in one of its groups and at one of its locations")
 
 
+def _may_take(standby: Any, logical: Any) -> bool:
+    in_group = not logical["groups"] or standby["group"] in logical["groups"]
+    return in_group and (not logical["locations"] or standby["location"] in logical["locations"])
+
+
 def _logical_prefixes(document: Document, data: Any, name: str, logical: Any) -> None:
-    carriers = [logical["home"], *data["standbys"]]
+    carriers = [logical["home"], *(other for other, found in data["standbys"].items() if _may_take(found, logical))]
     for nic, texts in logical["addresses"].items():
         for index, text in enumerate(texts):
             try:

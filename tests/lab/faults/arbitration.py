@@ -11,6 +11,8 @@ from faults import register
 from faults.play import Play
 from faults.scenario import STEADY, TAKEN, fault
 
+#: it stays where it is, under the next epoch
+RECREATED = replace(STEADY, moves=(0, 1))
 WAITING = replace(STEADY, away_s=None, homeward_s=None)
 
 
@@ -116,6 +118,34 @@ def owner_set_back(play: Play) -> None:
     play.expect(status["protection"]["state"] == "UNPROTECTED", f"protection is {status['protection']}")
     play.expect("epoch" in str(status), "the status does not say that an epoch went back")
     play.expect(story.carrier(play.lab, "north") == "rec1", "rec1 gave north up")
+
+
+@fault(
+    22,
+    "register-lost",
+    "the register loses everything; 10 s later `understudy register recreate` on `stby1`",
+    north=RECREATED,
+    south=RECREATED,
+    rows=(("rec1", 203), ("rec2", 203), ("rec1", 201), ("rec2", 201)),
+)
+def register_lost(play: Play) -> None:
+    command = ("understudy", "register", "recreate")
+    play.undo(lambda: play.run("stby1", *command, "--yes", check=False))
+    register.lose(play.lab)
+    play.last(10)
+    status = play.lab.status()
+    play.expect(status["protection"]["state"] == "UNPROTECTED", f"protection is {status['protection']}")
+    for part, home in story.HOMES.items():
+        play.expect(story.carrier(play.lab, part) == home, f"{home} gave {part} up")
+    told = play.run("stby1", *command, check=False)
+    play.expect("rec1 keeps it" in told and "rec2 keeps it" in told, f"what would be written: {told}")
+    play.expect(not register.owners(play.lab), "it was written although nobody said yes")
+    play.run("stby1", *command, "--yes")
+    for part, owner in register.owners(play.lab).items():
+        play.figure(f"epochs of {part} more", owner["epoch"] - play.before.epochs[part])
+        play.expect(owner["epoch"] > play.before.epochs[part], f"the epoch of {part} is {owner['epoch']}")
+    play.until(lambda: play.lab.status()["protection"]["state"] == "PROTECTED", 15, "the site to be protected again")
+    play.last(5)
 
 
 @fault(23, "cut-from-register", "`rec1` reaches no other member of the register and no other reaches it, for 20 s")

@@ -57,7 +57,7 @@ FAULTS: dict[int, Fault] = {
     21: Fault("register out of space", "as 18"),
     22: Fault(
         "register lost or restored from a backup",
-        "epochs never go back: promises keep the part where it is; told",
+        "epochs never go back: promises keep the part where it is; told; written anew on an order",
         "a member with an empty data folder: there is no playbook yet that replaces one",
     ),
     23: Fault("carrier cut off from the register only", "promises: no takeover"),

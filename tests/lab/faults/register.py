@@ -10,7 +10,8 @@ from harness.lab import Lab
 from harness.shell import LabError
 from harness.topology import CLIENTS, HOSTS, SERVERS
 
-PREFIX = "/understudy/lab/owner/"
+SITE = "/understudy/lab/"
+PREFIX = f"{SITE}owner/"
 _PKI = "/etc/understudy/pki"
 #: options of etcdctl and of curl alike
 _LOGIN = ("--cacert", f"{_PKI}/ca.crt", "--cert", f"{_PKI}/node.crt", "--key", f"{_PKI}/node.key")
@@ -67,6 +68,11 @@ def lead(lab: Lab, server: str) -> None:
 def put_owner(lab: Lab, part: str, owner: dict[str, Any]) -> None:
     """Write an owner as a register that was restored from a backup would have it."""
     ask(lab, "put", PREFIX + part, json.dumps(owner))
+
+
+def lose(lab: Lab) -> None:
+    """Delete everything the site has in the register: it is there, and empty."""
+    ask(lab, "del", "--prefix", SITE)
 
 
 def answers(lab: Lab) -> bool:

@@ -1,4 +1,5 @@
-"""What runs on a machine in miniature, each started as `python -m netns.processes agent|recorder DIRECTORY`.
+"""What runs on a machine in miniature, each started as
+`python -m netns.processes agent|recorder DIRECTORY CAMERAS`.
 
 Every machine has a directory in place of `/`; the agent is the real one.
 """
@@ -29,9 +30,10 @@ def move_paths(root: Path) -> None:
 
 
 class Recorder:
-    """Answers like the recorder, with one camera for each part and no pictures."""
+    """Answers like the recorder, with a number of cameras for each part and no pictures."""
 
-    def __init__(self) -> None:
+    def __init__(self, cameras: int) -> None:
+        self._cameras = cameras
         #: part -> mode, and since when (wall clock)
         self.parts: dict[str, tuple[str, float]] = {}
 
@@ -50,9 +52,14 @@ class Recorder:
     def _part(self, mode: str, since_s: float) -> dict[str, Any]:
         age_s = time.time() - since_s
         recording = mode == "record" and age_s > FIRST_FRAME_S
-        camera = {
-            "number": 1,
-            "name": "Camera 1",
+        cameras = [self._camera(number, mode, since_s, age_s, recording) for number in range(1, self._cameras + 1)]
+        return {"mode": mode, "cameras": cameras}
+
+    @staticmethod
+    def _camera(number: int, mode: str, since_s: float, age_s: float, recording: bool) -> dict[str, Any]:
+        return {
+            "number": number,
+            "name": f"Camera {number}",
             "mode": {"record": "recording", "preroll": "pre-roll"}.get(mode, "off"),
             "frames": int(age_s * 25),
             "last_frame_age_s": 0.04,
@@ -60,12 +67,11 @@ class Recorder:
             "engine": "native",
             "error": None,
         }
-        return {"mode": mode, "cameras": [camera]}
 
 
-async def record() -> None:
+async def record(cameras: int) -> None:
     """Serve the recorder's control socket for ever."""
-    recorder = Recorder()
+    recorder = Recorder(cameras)
     server = await control.serve(paths.RECORDER_SOCKET, {"assign": recorder.assign, "progress": recorder.progress})
     await server.serve_forever()
 
@@ -73,5 +79,5 @@ async def record() -> None:
 if __name__ == "__main__":
     move_paths(Path(sys.argv[2]))
     if sys.argv[1] == "recorder":
-        asyncio.run(record())
+        asyncio.run(record(int(sys.argv[3])))
     sys.exit(loop.main())

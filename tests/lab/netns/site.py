@@ -5,13 +5,17 @@ Seconds to start, nothing on this machine but namespaces and processes of its ow
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import json
 import os
 import shutil
 import signal
+import ssl
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -25,6 +29,7 @@ from understudy.site.plan import Handback, Logical, LogicalAddress, Nic, Plan, S
 
 NUMBERS = {"rec1": 11, "rec2": 12, "stby1": 13}
 VIEWER = "viewer"
+_WHOLE_SITE = {"key": b"/understudy/netns/", "range_end": b"/understudy/netns0"}
 ADDRESSES = {"north": ("198.18.31.101", "fd00:31::101"), "south": ("198.18.31.102", "fd00:31::102")}
 
 
@@ -78,9 +83,18 @@ def plan_for(node: str, handback_after_s: float) -> Plan:
 class Site:
     """Use as a context; `start` all or one, `crash` one, ask one for its status."""
 
-    def __init__(self, directory: Path, etcd: str, handback_after_s: float = 2.0) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        etcd: str,
+        handback_after_s: float = 2.0,
+        cameras: int = 1,
+        agent: str = "netns.processes",
+    ) -> None:
         self.directory = directory
         self._etcd = etcd
+        #: cameras each recorder reports of a part; the module that is run as the agent
+        self._cameras, self._agent = cameras, agent
         self._handback_after_s = handback_after_s
         self._prefix = f"understudy-{os.getpid()}"
         self.machines = {name: Machine(f"{self._prefix}-{name}") for name in (*NUMBERS, VIEWER)}
@@ -114,7 +128,9 @@ class Site:
 
     def start_process(self, name: str, kind: str) -> None:
         """Start the `agent` or the `recorder` of a machine."""
-        self._spawn(name, kind, sys.executable, "-m", "netns.processes", kind, str(self.directory / name))
+        module = self._agent if kind == "agent" else "netns.processes"
+        root, cameras = str(self.directory / name), str(self._cameras)
+        self._spawn(name, kind, sys.executable, "-m", module, kind, root, cameras)
 
     def start_etcd(self, name: str) -> None:
         """Start the machine's member, with what is left of its data."""
@@ -149,6 +165,16 @@ class Site:
             self.kill(name, kind)
         self.machines[name].run(_forget_addresses)
         return crashed_s
+
+    def forget_register(self) -> None:
+        """Delete everything the site has in the register, as if it had come back without its data."""
+        pki_of = self.directory / "rec1/etc/understudy/pki"
+        tls = ssl.create_default_context(cafile=str(pki_of / "ca.crt"))
+        tls.load_cert_chain(pki_of / "node.crt", pki_of / "node.key")
+        body = {key: base64.b64encode(value).decode() for key, value in _WHOLE_SITE.items()}
+        url = f"https://198.18.31.{NUMBERS['rec1']}:2379/v3/kv/deleterange"
+        wanted = urllib.request.Request(url, json.dumps(body).encode(), {"Content-Type": "application/json"})
+        self.machines["rec1"].run(lambda: urllib.request.urlopen(wanted, timeout=5, context=tls).close())
 
     def kill(self, name: str, kind: str, number: int = signal.SIGKILL) -> None:
         """Send a signal to a process of a machine; waits for its end when it is SIGKILL or SIGTERM."""

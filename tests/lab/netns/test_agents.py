@@ -137,6 +137,25 @@ def test_f18_the_register_may_be_gone_and_nothing_moves(site: Site) -> None:
     assert max(gaps) < 0.3, gaps
 
 
+def test_f22_a_lost_register_is_written_anew_and_nothing_moves(site: Site) -> None:
+    with Watched(site) as pingers, Overlap(site) as overlap:
+        since_s = time.monotonic()
+        site.forget_register()
+        site.wait("it is told", lambda: "lost or restored" in site.status("rec1")["protection"]["reason"], 10)
+        time.sleep(4)  # longer than own_s: promises alone keep the addresses now
+        told = site.ask("stby1", "recreate")
+        assert not told["written"]
+        assert told["owners"]["north"]["node"] == "rec1"
+        assert site.ask("stby1", "recreate", yes=True, timeout_s=20)["written"]
+        site.wait("the site is whole again", lambda: site.status("stby1")["protection"]["state"] == "PROTECTED", 15)
+        site.wait("its carriers renew", lambda: site.states("rec1") == WHOLE, 15)
+        time.sleep(4)
+        assert site.holders("north") == {"rec1"}
+    assert overlap.moments == 0
+    gaps = [p.longest_gap(since_s) for p in pingers]
+    assert max(gaps) < 0.3, gaps
+
+
 def test_f13_decisions_are_explained_and_logged(site: Site) -> None:
     answer = site.ask("stby1", "explain", since_s=600)
     rows = [line["row"] for line in answer["decisions"]]

@@ -11,6 +11,7 @@ import pytest
 from netns.machine import Machine
 from understudy.network import netlink
 from understudy.network.addresses import AddressError, Addresses, self_test
+from understudy.network.table import READ_S, WatchedAddresses
 from understudy.network.watch import Watch
 
 V4, V6 = "198.18.31.101/32", "fd00:31::101/128"
@@ -130,6 +131,76 @@ def test_the_watch_tells_of_lost_addresses_and_links(machines: Pair) -> None:
             machines[1].ip("link", "set", "lan0", "down")
             await asyncio.wait_for(changed.wait(), 1)
             assert not addresses.links()["lan0"].running
+        watch.close()
+
+    machines[0].arun(story)
+
+
+class Counting(WatchedAddresses):
+    """Counts how often the kernel is asked for its table, and has a clock of its own."""
+
+    def __init__(self, watch: Watch) -> None:
+        self.now_s, self.readings = 100.0, 0
+        super().__init__(watch, lambda: self.now_s)
+
+    def links(self) -> dict[str, netlink.Link]:
+        self.readings += 1
+        return super().links()
+
+    @property
+    def addresses(self) -> set[str]:
+        return {held.address for held in self.held() if held.nic == "lan0"}
+
+
+def test_the_table_is_read_when_something_changed_and_is_never_old(machines: Pair) -> None:
+    async def story() -> None:
+        watch = Watch(lambda: None)
+        watch.start()
+        with Counting(watch) as addresses:
+            before = addresses.addresses
+            addresses.replace("lan0", V4, 30)
+            addresses.replace("lan0", V6, 30)
+            assert addresses.addresses == before | {V4, V6}
+            known = addresses.readings
+            for _ in range(10):
+                addresses.replace("lan0", V4, 20)
+                addresses.replace("lan0", V6, 20)
+                assert addresses.addresses == before | {V4, V6}
+            assert addresses.readings == known, "refreshes of what is there change nothing"
+            machines[0].ip("address", "del", V4, "dev", "lan0")
+            assert addresses.addresses == before | {V6}, "an operator's change is seen at once (fault 47)"
+            machines[0].ip("address", "add", V4, "dev", "lan0")
+            assert addresses.addresses == before | {V4, V6}
+            addresses.delete("lan0", V4)
+            assert addresses.addresses == before | {V6}
+            addresses.replace("lan0", V6, 1)
+            ends_s = time.monotonic() + 4
+            while V6 in addresses.addresses:
+                assert time.monotonic() < ends_s, "the end of a lifetime was not seen"
+                await asyncio.sleep(0.01)
+            machines[1].ip("link", "set", "lan0", "down")
+            while addresses.table()[0]["lan0"].running:
+                assert time.monotonic() < ends_s + 4, "the loss of the link was not seen"
+                await asyncio.sleep(0.01)
+            known = addresses.readings
+            addresses.now_s += READ_S
+            addresses.table()
+            assert addresses.readings == known + 1, "it is read now and then whatever is told"
+        watch.close()
+
+    machines[0].arun(story)
+
+
+def test_a_watch_that_lost_something_has_the_table_read(machines: Pair) -> None:
+    async def story() -> None:
+        watch = Watch(lambda: None)
+        watch.start()
+        with Addresses() as kernel:
+            for _ in range(400):
+                kernel.replace("lan0", V4, 30)
+        assert watch.take() is None
+        told = [watch.take() for _ in range(20)]
+        assert told[-1] == [], "and not for ever"
         watch.close()
 
     machines[0].arun(story)

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from understudy import systemd
 from understudy.arbitration.memory import MemoryRegister
 from understudy.arbitration.register import Txn, TxnResult
 from understudy.arbitration.voters import Voters
@@ -92,8 +93,8 @@ class Air:
 class SlowRegister:
     """Answers after `delay_s`, during which the loop goes on stepping."""
 
-    def __init__(self, delay_s: float) -> None:
-        self._register, self._delay_s = MemoryRegister(), delay_s
+    def __init__(self, register: MemoryRegister, delay_s: float) -> None:
+        self._register, self._delay_s = register, delay_s
 
     async def execute(self, number: int, txn: Txn) -> TxnResult:
         sent_at_s = boottime_s()
@@ -121,22 +122,29 @@ class Tape:
 
 
 class Stage:
-    def __init__(self, tmp_path: Path, node: str = "rec1", register_delay_s: float = 0.0) -> None:
-        plan = Plan(version=1, site="lab", node=node, servers=PLAN.servers, logical=PLAN.logical)
-        self.kernel, self.air, self.tape = Kernel(), Air(), Tape()
+    def __init__(
+        self,
+        tmp_path: Path,
+        node: str = "rec1",
+        register_delay_s: float = 0.0,
+        logical: tuple[Logical, ...] = PLAN.logical,
+    ) -> None:
+        plan = Plan(version=1, site="lab", node=node, servers=PLAN.servers, logical=logical)
+        self.kernel, self.air, self.tape, self.register = Kernel(), Air(), Tape(), MemoryRegister()
         edges: Any = Edges(
             plan,
             self.kernel,  # type: ignore[arg-type]
             Wire(),  # type: ignore[arg-type]
             self.air,  # type: ignore[arg-type]
-            SlowRegister(register_delay_s),  # type: ignore[arg-type]
+            SlowRegister(self.register, register_delay_s),  # type: ignore[arg-type]
             Voters({}, None),
             self.tape,  # type: ignore[arg-type]
             Journal(tmp_path),
             OrderBook(tmp_path, "boot"),
             asyncio.Event(),
         )
-        self.agent = Agent(edges, initial(site_of(plan), "boot", Memory(), boottime_s()))
+        # It has listened long enough to know that nobody else carries its part.
+        self.agent = Agent(edges, initial(site_of(plan), "boot", Memory(), boottime_s() - plan.timing.suspect_s))
         self.commands = Commands(self.agent)
 
     async def play(self, story: Any, seconds: float = 3.0) -> Any:
@@ -157,6 +165,24 @@ class Stage:
         await asyncio.sleep(seconds)
         stop.set()
         await task
+
+
+def test_the_service_manager_hears_that_the_loop_runs_but_not_with_every_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[tuple[str, ...]] = []
+    monkeypatch.setattr(systemd, "notify", lambda *fields: told.append(fields))
+
+    async def story() -> None:
+        stage = Stage(tmp_path)
+        await stage.run(0.3)
+        known = len(told)
+        await stage.run(1.2)
+        assert "STATUS=SERVING: north SERVING" in told[known - 1]
+        assert all("WATCHDOG=1" in fields for fields in told)
+        assert 1 <= len(told) - known <= 4
+
+    asyncio.run(story())
 
 
 @pytest.mark.parametrize("delay_s", [0.0, 0.25])
@@ -198,6 +224,17 @@ def test_f13_a_standby_says_why_it_is_unfit(tmp_path: Path) -> None:
         status = (await stage.commands.status({}))["status"]
         assert "disk letter C is missing" in status["servers"][1]["reason"]
         assert status["protection"]["state"] == "UNPROTECTED"
+
+    asyncio.run(story())
+
+
+def test_f05_a_standby_needs_no_interface_of_parts_that_it_may_not_take(tmp_path: Path) -> None:
+    async def story() -> None:
+        stage = Stage(tmp_path, "stby1", logical=(msgspec.structs.replace(PLAN.logical[0], groups=("east",)),))
+        stage.kernel.links = {"cam0": Link(2, "cam0", bytes(6), True)}
+        await stage.run(0.2)
+        assert stage.agent.observation is not None
+        assert stage.agent.observation.unfit == ()
 
     asyncio.run(story())
 
@@ -303,6 +340,55 @@ def test_f03_a_part_moves_to_the_standby_that_is_named(tmp_path: Path) -> None:
         await stage.run(0.5)
         assert stage.agent.state.parts["north"].phase == Phase.RETURNING
         assert stage.agent.edges.orders.moves == {}
+
+    asyncio.run(story())
+
+
+def test_f22_a_lost_register_is_written_anew_on_an_order_and_only_then(tmp_path: Path) -> None:
+    async def story() -> None:
+        stage = Stage(tmp_path)
+        await stage.run(0.5)
+        owner = stage.register.values.get(key := stage.agent.state.site.keys.owner("north"))
+        with pytest.raises(ControlError, match="nothing to do"):
+            await stage.commands.recreate({"yes": True})
+        stage.register.values.clear()
+        with pytest.raises(ControlError, match="stby1 is not heard"):
+            await stage.commands.recreate({"yes": True})
+        stage.air.hear(Heartbeat(node="stby1", boot="b", state=Phase.STANDBY, room=1, epochs={"north": 9}))
+        await stage.run(0.2)
+        told = await stage.commands.recreate({})
+        assert (told["written"], stage.register.values.get(key)) == (False, None)
+        assert told["owners"]["north"]["epoch"] == 10
+        timing = msgspec.structs.replace(stage.agent.state.site.timing, take_s=0.2)
+        stage.commands._site = msgspec.structs.replace(stage.agent.state.site, timing=timing)
+        told = await stage.play(stage.commands.recreate({"yes": True, "without": []}))
+        assert told["written"]
+        await stage.run(0.4)
+        assert stage.agent.state.parts["north"].phase == Phase.SERVING
+        assert stage.agent.state.parts["north"].epoch == 10
+        assert owner != stage.register.values[key]
+        for wrong in ("rec1", [1]):
+            with pytest.raises(ControlError, match="not a list of servers"):
+                await stage.commands.recreate({"without": wrong})
+
+    asyncio.run(story())
+
+
+def test_f22_a_carrier_that_comes_or_goes_while_the_register_is_written_anew_stops_it(tmp_path: Path) -> None:
+    async def story() -> None:
+        stage = Stage(tmp_path, "stby1")
+        stage.air.hear(Heartbeat(node="rec1", boot="b", state=Phase.SERVING, carries=("north",), epochs={"north": 9}))
+        await stage.run(0.2)
+        timing = msgspec.structs.replace(stage.agent.state.site.timing, take_s=0.4)
+        stage.commands._site = msgspec.structs.replace(stage.agent.state.site, timing=timing)
+
+        async def change() -> None:
+            await asyncio.sleep(0.1)
+            stage.air.hear(Heartbeat(node="rec1", boot="b", state=Phase.ISOLATED, epochs={"north": 9}))
+
+        with pytest.raises(ControlError, match="have changed meanwhile"):
+            await stage.play(asyncio.gather(stage.commands.recreate({"yes": True}), change()))
+        assert stage.agent.state.site.keys.owner("north") not in stage.register.values
 
     asyncio.run(story())
 

@@ -57,6 +57,17 @@ def test_a_reboot_starts_over_and_the_boot_before_cannot_be_played_back() -> Non
     assert ear.peers()["rec1"].heartbeat.boot == "b2"
 
 
+def test_a_copy_over_another_network_counts_there_but_not_after_a_reboot() -> None:
+    ear = hearing()
+    copied = seal(KEY, 800, heartbeat(boot="b1"))
+    assert ear.hear(copied, "cam0", 1.0) is Heard.NEWS
+    assert ear.hear(copied, "cli0", 1.1) is Heard.SAME
+    assert ear.peers()["rec1"].heard_s == {"cam0": 1.0, "cli0": 1.1}
+    assert ear.hear(seal(KEY, 5, heartbeat(boot="b2")), "cam0", 2.0)
+    assert not ear.hear(copied, "mgmt0", 2.1)
+    assert ear.refused == {"replayed": 1}
+
+
 @pytest.mark.parametrize(
     ("data", "reason"),
     [

@@ -154,6 +154,24 @@ def test_f05_status_says_whose_choice_a_standby_is() -> None:
     assert status.choice(plan, "north", "stby1") == "stby1 is at hall1, north is only for hall2"
 
 
+def test_f05_a_standby_of_another_group_protects_nothing() -> None:
+    servers = tuple(
+        msgspec.structs.replace(s, group={"stby1": "a", "stby2": "b"}.get(s.name, "")) for s in PLAN.servers
+    )
+    plan = msgspec.structs.replace(
+        PLAN, servers=servers, logical=(msgspec.structs.replace(PLAN.part("north"), groups=("b",)),)
+    )
+    made = initial(site_of(plan), "boot", Memory(boot="boot"), NOW_S - 60)
+    made.answered_s = NOW_S - 0.1
+    peers = {"rec1": peer(REC1)}
+    protection = status.document(plan, Facts(made, Observation(now_s=NOW_S, peers=peers)), {}, 0.0)["protection"]
+    assert protection == {"state": "UNPROTECTED", "reason": "no standby that may take north can take over now"}
+    peers["stby2"] = peer(said("stby2", Phase.STANDBY, room=1))
+    found = status.document(plan, Facts(made, Observation(now_s=NOW_S, peers=peers)), {}, 0.0)
+    assert found["protection"]["state"] == "PROTECTED"
+    assert [(s["name"], s["in_line"]) for s in found["logical"][0]["standbys"]] == [("stby2", True), ("stby1", False)]
+
+
 def test_f13_status_says_why_with_the_row() -> None:
     made = state()
     made.holding = frozenset({"north"})

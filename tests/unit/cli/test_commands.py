@@ -232,6 +232,30 @@ def test_f03_maintenance_says_what_still_has_to_leave(at_rec1: Node, capsys: pyt
     assert second == "maintenance is over"
 
 
+def test_f22_register_recreate_tells_what_it_would_write_and_writes_only_with_yes(
+    at_rec1: Node, capsys: pytest.CaptureFixture[str]
+) -> None:
+    owners = {
+        "north": {"node": "rec1", "epoch": 6, "state": "held", "to": None},
+        "south": {"node": "rec2", "epoch": 3, "state": "released", "to": "rec2"},
+    }
+    answer = {"owners": owners, "faults": {"north": "epoch 1, 5 was seen", "south": "no owner, 2 was seen"}}
+    with agent(at_rec1, recreate={**answer, "written": False}):
+        assert cli.main(["register", "recreate"]) == 1
+    told = capsys.readouterr()
+    assert told.out.splitlines() == [
+        "north: epoch 1, 5 was seen; rec1 keeps it under epoch 6",
+        "south: no owner, 2 was seen; released under epoch 3, rec2 first: nobody carries it",
+    ]
+    assert told.err.startswith("understudy: nothing was written; ")
+    with agent(at_rec1, recreate={**answer, "written": True}):
+        assert cli.main(["register", "recreate", "--without", "rec2", "--without", "stby1", "--yes"]) == 0
+    assert capsys.readouterr().out.endswith("the register is written anew\n")
+    with agent(at_rec1, recreate="nothing to do: the register can be read and no server knows more than it"):
+        assert cli.main(["register", "recreate", "--yes"]) == 1
+    assert capsys.readouterr().err.startswith("understudy: nothing to do: ")
+
+
 def test_s56_failover_delete_leaves_no_key_of_a_logical_server(
     at_rec1: Node, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -159,7 +159,7 @@ class Beacon:
             self._tell(route, f"cannot listen: {error.strerror}")
             return
         route.socket = channel
-        asyncio.get_running_loop().add_reader(channel, self._readable, route, channel)
+        asyncio.get_running_loop().add_reader(channel, self._readable)
         self._tell(route, "")
 
     def _shut(self, route: Route) -> None:
@@ -176,7 +176,14 @@ class Beacon:
             log.info("beacon: %s on %s works again", route.address, route.nic)
         route.trouble = trouble
 
-    def _readable(self, route: Route, channel: socket.socket) -> None:
+    def _readable(self) -> None:
+        """Hear what has come on any network: the same datagram comes on all of them within a moment."""
+        heard = [self._drain(route, route.socket) for route in self._routes if route.socket is not None]
+        if any(heard):
+            self._heard()
+
+    def _drain(self, route: Route, channel: socket.socket) -> bool:
+        """Take in the datagrams of one network; whether one of them is news."""
         news = False
         for _ in range(_BATCH):
             try:
@@ -189,8 +196,7 @@ class Beacon:
                 self._shut(route)
                 break
             news |= self._hearing.hear(data, route.nic, boottime_s()) is Heard.NEWS
-        if news:
-            self._heard()
+        return news
 
     def _report(self, now_s: float) -> None:
         """Tell the journal of refused datagrams, at most once a minute."""

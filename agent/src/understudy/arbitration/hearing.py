@@ -59,6 +59,8 @@ class _Speaker:
     #: network -> newest sequence number, and when it was heard
     sequences: dict[str, int] = field(default_factory=dict)
     heard_s: dict[str, float] = field(default_factory=dict)
+    #: the newest datagram: over every other network comes the same one, and need not be opened again
+    datagram: bytes = b""
     earlier_boots: deque[str] = field(default_factory=lambda: deque(maxlen=REMEMBERED_BOOTS))
 
 
@@ -70,6 +72,8 @@ class Hearing:
         self._node, self._boot = node, boot
         self._others = others
         self._speakers: dict[str, _Speaker] = {}
+        #: the newest datagram of every speaker, opened
+        self._opened: dict[bytes, tuple[Heartbeat | None, int, str]] = {}
         #: when a machine with our name and another boot was last heard
         self.double_s = NEVER_S
         #: reason -> datagrams refused for it
@@ -77,13 +81,19 @@ class Hearing:
 
     def hear(self, data: bytes, network: str, now_s: float) -> Heard:
         """Take in a datagram received on `network` at `now_s`; REFUSED, and counted, when it is not to be believed."""
-        heartbeat, sequence, reason = self._open(data)
+        heartbeat, sequence, reason = self._opened.get(data) or self._open(data)
         if heartbeat is None:
             self.refused[reason] += 1
             if reason == "same name":
                 self.double_s = now_s
             return Heard.REFUSED
-        return self._believe(heartbeat, sequence, network, now_s)
+        heard = self._believe(heartbeat, sequence, network, now_s)
+        speaker = self._speakers[heartbeat.node]
+        if heard and speaker.newest == sequence and speaker.datagram != data:
+            self._opened.pop(speaker.datagram, None)
+            self._opened[data] = (heartbeat, sequence, "")
+            speaker.datagram = data
+        return heard
 
     def peers(self) -> dict[str, Peer]:
         """Everybody heard so far."""
@@ -125,10 +135,11 @@ class Hearing:
         speaker.heard_s[network] = now_s
         if sequence <= speaker.newest:
             return Heard.SAME
-        news = speaker.newest == 0 or _without_beat(speaker.heartbeat) != _without_beat(heartbeat)
+        news = speaker.newest == 0 or _differ(speaker.heartbeat, heartbeat)
         speaker.newest, speaker.heartbeat = sequence, heartbeat
         return Heard.NEWS if news else Heard.SAME
 
 
-def _without_beat(heartbeat: Heartbeat) -> Heartbeat:
-    return msgspec.structs.replace(heartbeat, beat=b"")
+def _differ(last: Heartbeat, now: Heartbeat) -> bool:
+    """Whether they say different things, apart from the renewals they report."""
+    return last != now and msgspec.structs.replace(last, beat=now.beat) != now

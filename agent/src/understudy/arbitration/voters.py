@@ -13,6 +13,8 @@ log = logging.getLogger(__name__)
 
 #: how often the members are asked, and how long one may take; nothing is decided by this, people are told
 PERIOD_S, ANSWER_S = 5.0, 1.5
+#: connections are kept from one question to the next: handshakes of TLS are what asking costs
+KEPT_S = 2 * PERIOD_S
 
 
 def quorum_trouble(voters: Collection[str], silent: Collection[str]) -> str:
@@ -53,7 +55,7 @@ class Voters:
         return quorum_trouble(self._endpoints, self.silent)
 
     async def _run(self) -> None:
-        connector = aiohttp.TCPConnector(ssl=self._tls if self._tls is not None else True, force_close=True)
+        connector = aiohttp.TCPConnector(ssl=self._tls if self._tls is not None else True, keepalive_timeout=KEPT_S)
         limit = aiohttp.ClientTimeout(total=ANSWER_S)
         async with aiohttp.ClientSession(connector=connector, timeout=limit, trust_env=False) as session:
             while True:

@@ -194,6 +194,12 @@ def _add_orders(commands: _Commands[argparse.ArgumentParser]) -> None:
     fail = _add(commands, "fail", lazily("fail"), "Declare this server FAILED (99): others carry its part.")
     fail.add_argument("--reason", required=True, metavar="TEXT", help="a sentence for status, journal and report")
     _add(commands, "clear", lazily("clear"), "The fault of this server is repaired; it works again after a restart.")
+    text = "Write a lost or restored arbitration register anew; without --yes only say what would be written."
+    register = _add(commands, "register", lazily("register"), text)
+    register.add_argument("action", choices=("recreate",))
+    off = "a server that is switched off and stays so meanwhile; may be repeated"
+    register.add_argument("--without", action="append", default=[], metavar="SERVER", help=off)
+    register.add_argument("--yes", action="store_true", help="write it: no better copy of the register can be had")
     delete = _add(commands, "failover-delete", lazily("failover_delete"), "Remove this server from failover for good.")
     delete.add_argument("--force", action="store_true", help="although it carries another server's part")
 

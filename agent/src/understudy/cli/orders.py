@@ -1,4 +1,4 @@
-"""Orders to the agent of this server: `maintenance`, `move`, `handback`, `fail`, `clear`, `failover-delete`."""
+"""Orders to the agent of this server: moves and maintenance, faults, `failover-delete`, `register recreate`."""
 
 from __future__ import annotations
 
@@ -75,6 +75,24 @@ def failover_delete(options: argparse.Namespace) -> int:
         shutil.rmtree(identities)
     print("removed from failover; take this server out of the site file as well")
     return 0
+
+
+def register(options: argparse.Namespace) -> int:
+    """Have the agent here write a lost or restored register anew; it finds out that this is needed."""
+    answer = control.call(paths.AGENT_SOCKET, "recreate", timeout_s=PATIENT_S, without=options.without, yes=options.yes)
+    for part, fault in answer["faults"].items():
+        print(f"{part}: {fault}; {_owned(answer['owners'][part])}")
+    if not answer["written"]:
+        raise CommandError("nothing was written; if no better copy of the register can be brought back, add --yes")
+    print("the register is written anew")
+    return 0
+
+
+def _owned(owner: dict[str, Any]) -> str:
+    if owner["state"] == "held":
+        return f"{owner['node']} keeps it under epoch {owner['epoch']}"
+    first = f", {owner['to']} first" if owner["to"] else ""
+    return f"released under epoch {owner['epoch']}{first}: nobody carries it"
 
 
 def agent_stopping(options: argparse.Namespace) -> int:

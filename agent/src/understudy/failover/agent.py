@@ -36,6 +36,8 @@ log = logging.getLogger(__name__)
 MIN_STEP_S = 0.005
 #: a pause of the loop worth a line in the journal (a healthy one is late by less than 0.05 s)
 LATE_S = 1.0
+#: the service manager hears this often that the loop runs; a fraction of WatchdogSec
+NOTIFY_S = 0.5
 
 
 @dataclass
@@ -69,7 +71,9 @@ class Agent:
     #: the register changed since the last step
     changed: bool = False
     observation: Observation | None = None
+    #: what the service manager was told last, and when
     told: str = ""
+    told_s: float = 0.0
     stepped_s: float = 0.0
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -143,7 +147,8 @@ class Agent:
         if not self.state.site.is_standby:
             return ()
         needed = {nic.name for nic in self.edges.plan.me.nics if nic.role == "cameras"}
-        needed |= {a.nic for part in self.edges.plan.logical for a in part.addresses}
+        mine = {part.name for part in self.state.site.mine}
+        needed |= {a.nic for part in self.edges.plan.logical if part.name in mine for a in part.addresses}
         reasons = [
             f"{nic} has no link" for nic in sorted(needed) if nic not in table.links or not table.links[nic].running
         ]
@@ -213,8 +218,10 @@ class Agent:
         first = self.state.place == 0 and phase == Phase.STANDBY
         parts = ", ".join(f"{name} {part.phase}" for name, part in self.state.parts.items())
         text = f"{'PRIMARY STANDBY' if first else phase}: {parts}" if parts else str(phase)
+        if text == self.told and self.stepped_s - self.told_s < NOTIFY_S:
+            return
         try:
             systemd.notify("WATCHDOG=1", *(["READY=1", f"STATUS={text}"] if text != self.told else []))
         except OSError as error:
             log.warning("service manager: %s", error)
-        self.told = text
+        self.told, self.told_s = text, self.stepped_s

@@ -9,8 +9,10 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from msgspec import to_builtins
 from msgspec.structs import replace
 
+from understudy.arbitration.register import Txn, TxnResult
 from understudy.clock import boottime_s
 from understudy.control import ControlError, Document, Handler
 from understudy.failover import decide, moves, order, status
@@ -19,6 +21,7 @@ from understudy.failover.facts import Facts
 from understudy.failover.memory import Part
 from understudy.failover.model import Phase
 from understudy.failover.orders import Fault, Maintenance
+from understudy.failover.recreate import Recreation, limitation, reads, recreation
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +50,7 @@ class Commands:
             "clear": self.clear,
             "detach": self.detach,
             "leave": self.leave,
+            "recreate": self.recreate,
         }
 
     def _now(self) -> Facts:
@@ -194,6 +198,53 @@ class Commands:
         self._obey()
         gone = await self._until(lambda: all(part.phase == Phase.DETACHED for part in self._parts()), LEAVE_S)
         return {"detached": gone, "carries": self._carried()}
+
+    # -- the register -------------------------------------------------------------------------------
+
+    async def recreate(self, request: Document) -> Document:
+        """`recreate`: write a lost or restored register anew, if `yes`; `without`: servers that are switched off.
+
+        Between two looks that must agree passes the time after which nobody holds an address that is not told of.
+        """
+        named: Any = request.get("without") or []
+        if not isinstance(named, list) or not all(isinstance(name, str) for name in named):
+            raise ControlError("without: not a list of servers")
+        first = await self._recreation(named)
+        if request.get("yes"):
+            await asyncio.sleep(self._site.timing.take_s)
+            if await self._recreation(named) != first:
+                raise ControlError("the register or the servers have changed meanwhile: nothing was written, try again")
+            for txn in first.txns:
+                if (await self._execute(txn)).outcome == "refused":
+                    raise ControlError("the register has changed meanwhile: not all was written, try again")
+                log.warning(
+                    "the register is written anew: %s", ", ".join(f"{key}={value!r}" for key, value in txn.puts)
+                )
+            self._agent.register_changed()
+        return {
+            "written": bool(request.get("yes")),
+            "owners": {name: to_builtins(owner) for name, owner in first.owners.items()},
+            "faults": first.faults,
+        }
+
+    async def _recreation(self, without: list[str]) -> Recreation:
+        servers = [server.name for server in self._agent.edges.plan.servers]
+        values: dict[str, bytes | None] = {}
+        for txn in reads([part.name for part in self._site.parts], servers, self._site.keys):
+            values |= (await self._execute(txn)).values
+        found = recreation(self._now(), values, without)
+        if not found.owners:
+            raise ControlError("nothing to do: the register can be read and no server knows more than it")
+        if (reason := limitation(self._now(), servers, without)) is not None:
+            raise ControlError(reason)
+        return found
+
+    async def _execute(self, txn: Txn) -> TxnResult:
+        """A transaction beside those of the agent; ControlError when there is no answer."""
+        result = await self._agent.edges.etcd.execute(0, txn)
+        if result.outcome == "lost":
+            raise ControlError(f"the register does not answer, so it cannot be written: {result.error}")
+        return result
 
     def _refuse_witness(self) -> None:
         if not self._site.mine:

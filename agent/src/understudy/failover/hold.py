@@ -6,7 +6,7 @@ import ipaddress
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 
 from understudy.clock import boottime_s
 from understudy.failover import model
@@ -19,6 +19,8 @@ log = logging.getLogger(__name__)
 
 #: a lifetime is set again when that moves its end by at least this much: a few changes per second, not ten
 STRETCH_S = 0.25
+#: addresses of which is remembered whose they are: reading their text is dear, and they are looked at with every step
+MAX_KNOWN = 1024
 
 
 @dataclass(frozen=True)
@@ -37,10 +39,6 @@ class _Logical:
     nic: str
     address: str
 
-    @property
-    def place(self) -> Place:
-        return place_of(self.nic, self.address)
-
 
 class Keeper:
     """Holds logical addresses. Blocking calls are a few netlink messages of about 0.01 ms each."""
@@ -56,7 +54,9 @@ class Keeper:
             for part in plan.logical
             for a in part.addresses
         ]
-        self._parts = {ipaddress.ip_interface(a.address).ip: a.part for a in self._logical}
+        self._places = {a: place_of(a.nic, a.address) for a in self._logical}
+        self._parts = {place[1]: a.part for a, place in self._places.items()}
+        self._part_of = lru_cache(MAX_KNOWN)(self._look_up)
         #: address -> when the kernel removes it, as last set by us
         self._ends_s: dict[_Logical, float] = {}
         self._running: dict[str, bool] = {}
@@ -70,7 +70,7 @@ class Keeper:
 
     def parts_in(self, table: Table) -> frozenset[str]:
         """Parts of which at least one address is on this machine."""
-        return frozenset(part for held in table.held if (part := self._part_of(held)) is not None)
+        return frozenset(part for held in table.held if (part := self._part_of(held.address)) is not None)
 
     def apply(self, wanted: model.Addresses, table: Table) -> None:
         """Make it so; `table` is what the kernel had a moment ago."""
@@ -82,19 +82,20 @@ class Keeper:
             else:
                 self._ends_s.pop(logical, None)
         stay = wanted.hold.keys() | wanted.leave
-        self._announcer.keep(logical.place for logical in self._logical if logical.part in stay)
+        self._announcer.keep(self._places[logical] for logical in self._logical if logical.part in stay)
         self._announce_after_link_up(table, wanted.hold)
 
     def announce(self, part: str) -> None:
         """Begin the announcements of a part that has just moved here."""
-        self._announcer.start([a.place for a in self._logical if a.part == part], self._clock())
+        self._announcer.start(self.places(part), self._clock())
 
     def places(self, part: str) -> list[Place]:
         """Where the part's addresses belong."""
-        return [logical.place for logical in self._logical if logical.part == part]
+        return [self._places[a] for a in self._logical if a.part == part]
 
-    def _part_of(self, held: Held) -> str | None:
-        return self._parts.get(ipaddress.ip_interface(held.address).ip)
+    def _look_up(self, address: str) -> str | None:
+        """The part that an address in CIDR form belongs to, with whatever prefix."""
+        return self._parts.get(ipaddress.ip_interface(address).ip)
 
     def _hold(self, logical: _Logical, deadline_s: float, present: bool) -> None:
         now_s = self._clock()
@@ -110,7 +111,7 @@ class Keeper:
     def _delete_others(self, wanted: model.Addresses, table: Table) -> None:
         proper = {(a.nic, a.address) for a in self._logical if a.part in wanted.hold}
         for held in table.held:
-            part = self._part_of(held)
+            part = self._part_of(held.address)
             if part is None or part in wanted.leave or (held.nic, held.address) in proper:
                 continue
             found = _Logical(part, held.nic, held.address)
@@ -120,7 +121,7 @@ class Keeper:
     def _announce_after_link_up(self, table: Table, hold: Iterable[str]) -> None:
         up = {nic for nic, link in table.links.items() if link.running and not self._running.get(nic, True)}
         self._running = {nic: link.running for nic, link in table.links.items()}
-        again = [a.place for a in self._logical if a.nic in up and a.part in hold]
+        again = [self._places[a] for a in self._logical if a.nic in up and a.part in hold]
         if again:
             log.info("link up on %s: announcing again", ", ".join(sorted(up)))
             self._announcer.start(again, self._clock())

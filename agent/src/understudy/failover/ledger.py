@@ -49,8 +49,22 @@ def owned(state: State) -> dict[str, int]:
 
 
 def possible_takers(state: State) -> set[str]:
-    """Every server that any beat of ours the register may hold allows to take: all of them must promise (fault 18)."""
-    return {name for beat in _beats(state) for name in beat.takers}
+    """Every server that any beat of ours the register may hold allows to take: all of them must promise (fault 18).
+
+    A register that has lost our beat names nobody, and whoever writes it anew may name anybody.
+    """
+    named = {name for beat in _beats(state) for name in beat.takers}
+    seen = state.view.get(state.site.keys.beat(state.site.node))
+    if seen is not None and beat_of(seen.value) is None:
+        named |= {*takers(state, {name: part.epoch for name, part in state.parts.items() if part.epoch})}
+    return named
+
+
+def takers(state: State, holds: dict[str, int]) -> tuple[str, ...]:
+    """Who may take from this server: the other standbys, and the homes of parts it carries for them (row 805)."""
+    site, homes = state.site, {state.parts[name].home for name in holds}
+    able = {s for s in site.standbys if not holds or any(site.choice(name, s) is not None for name in holds)}
+    return tuple(sorted((able | homes) - {site.node}))
 
 
 def early_takers(state: State) -> set[str]:
@@ -194,7 +208,8 @@ def _written(state: State, sent: Sent, result: TxnResult, now_s: float) -> None:
         learn(state, key, value, result.answered_at_s)
     state.again = state.view != before
     newest = beat_of(state.view[own].value) if own in state.view else None
-    if state.fenced and newest is not None and newest.boot != state.boot:
+    # In a register that was restored from a backup it is a beat of our own, of an earlier boot.
+    if state.fenced and newest is not None and newest.boot != state.boot and not state.trouble:
         _oust(state, newest.boot)
     if sent.purpose == "take":
         state.parts[sent.part].claim = "refused"

@@ -33,8 +33,9 @@ from understudy.failover.orderbook import OrderBook
 from understudy.failover.recorder_link import RecorderLink
 from understudy.failover.site_view import site_of
 from understudy.failover.step import initial
-from understudy.network.addresses import Addresses, self_test
+from understudy.network.addresses import self_test
 from understudy.network.announce import Announcer
+from understudy.network.table import WatchedAddresses
 from understudy.network.watch import Watch
 from understudy.site import plan as site_plan
 from understudy.site.plan import Plan, PlanError
@@ -101,14 +102,14 @@ async def _started(plan: Plan, wake: asyncio.Event) -> AsyncIterator[Agent]:
     """Everything the agent works with, started; closed in the end."""
     key, tls, boot = _heartbeat_key(), _tls(), boot_id()
     async with contextlib.AsyncExitStack() as stack:
-        kernel = stack.enter_context(Addresses())
+        watch = Watch(wake.set)
+        watch.start()
+        stack.callback(watch.close)
+        kernel = stack.enter_context(WatchedAddresses(watch))
         if (reason := self_test(kernel, _versions(plan))) is not None:
             raise StartError(f"refusing to serve: {reason}")
         announcer = Announcer(address.nic for part in plan.logical for address in part.addresses)
         stack.callback(announcer.close)
-        watch = Watch(wake.set)
-        watch.start()
-        stack.callback(watch.close)
         decisions = Journal(paths.AGENT_STATE)
         memory, orders = load_memory(paths.AGENT_STATE), OrderBook(paths.AGENT_STATE, boot)
         decisions.start()

@@ -129,6 +129,8 @@ class Heartbeat(Frozen, frozen=True, kw_only=True):
     takes: tuple[str, ...] = ()
     #: how full its pre-roll can be by the time since its start, in thirds
     settled: int = 3
+    #: part -> the highest epoch this server has ever seen, for a register that has to be written anew
+    epochs: dict[str, int] = {}
     #: the register answered this server within the last 1.5 s
     register_ok: bool = False
     #: the last confirmed value of its `beat/` key: fresher evidence than polling the register

@@ -185,6 +185,9 @@ def _protection(plan: Plan, facts: Facts, ranks: dict[str, int], logical: list[D
         away = [part["name"] for part in logical if part["carrier"] not in (None, part["home"])]
         why = [*([f"{', '.join(away)} away from home"] if away else []), *_withdrawn(plan, facts)]
         reasons.append(f"no standby can take over now{': ' if why else ''}{'; '.join(why)}")
+    else:
+        lone = [part.name for part in plan.logical if not order.able(facts, part.name)]
+        reasons += [f"no standby that may take {name} can take over now" for name in lone]
     if not facts.register_ok:
         reasons.append("the arbitration register does not answer: no address can move")
     if quorum:

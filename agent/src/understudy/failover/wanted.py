@@ -108,6 +108,7 @@ def beacon(facts: Facts) -> SetBeacon:
         ready=tuple(name for name, p in recorder.items() if p.mode == "record" and p.ready),
         room=order.room(facts),
         settled=order.settled(facts),
+        epochs=state.memory.epochs,
         register_ok=facts.register_ok,
         beat=(own.value or b"") if own and state.fenced else b"",
         ask=promises.ask(facts),

@@ -6,7 +6,7 @@ See `ledger` for what their answers mean, and why own writes come strictly one a
 from __future__ import annotations
 
 from understudy.arbitration.register import Beat, Owner, Txn, encode
-from understudy.failover.ledger import GIVEN_UP, owned, writing_limitation
+from understudy.failover.ledger import GIVEN_UP, owned, takers, writing_limitation
 from understudy.failover.memory import Part, Sent, State
 from understudy.failover.model import Observation, Phase, Purpose, Transact
 
@@ -14,13 +14,6 @@ from understudy.failover.model import Observation, Phase, Purpose, Transact
 IDLE_BEAT_S = 5.0
 #: where a server may be early, renewals older than this make the carrier ask for promises
 EARLY_ASK_S = 0.7
-
-
-def takers(state: State, holds: dict[str, int]) -> tuple[str, ...]:
-    """Who may take from this server: the other standbys, and the homes of parts it carries for them (row 805)."""
-    site, homes = state.site, {state.parts[name].home for name in holds}
-    able = {s for s in site.standbys if not holds or any(site.choice(name, s) is not None for name in holds)}
-    return tuple(sorted((able | homes) - {site.node}))
 
 
 def early(state: State, observation: Observation, holds: dict[str, int]) -> tuple[str, ...]:

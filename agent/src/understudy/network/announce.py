@@ -63,6 +63,8 @@ class Plan:
     def keep(self, places: Iterable[Place]) -> None:
         """Forget every place that is not among `places`."""
         wanted = set(places)
+        if self.moves.keys() <= wanted:
+            return
         self.moves = {place: move for place, move in self.moves.items() if place in wanted}
 
     def due(self, now_s: float) -> list[Place]:

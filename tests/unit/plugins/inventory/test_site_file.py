@@ -101,6 +101,22 @@ def test_f05_a_standby_gets_the_secrets_of_its_groups_and_location(part: dict[st
     assert (found is None or "stby1" in found) is expected
 
 
+def test_f05_a_standby_mirrors_only_what_its_groups_allow(tmp_path: Path) -> None:
+    site = yaml.safe_load(LAB.read_text())
+    second = json.loads(json.dumps(site["standbys"]["stby1"]))
+    second["addresses"] = {"cam0": ["198.18.30.22/24"], "cli0": ["10.9.9.22/24", "fd00:99::22/64"]}
+    site["standbys"]["stby1"]["group"], second["group"], second["etcd"] = "west", "east", False
+    site["standbys"]["stby2"] = second
+    site["logical"]["north"]["groups"] = ["west"]
+    site["logical"]["south"]["groups"] = ["west", "east"]
+    site["logical"]["south"]["addresses"] = {"cli0": ["198.18.31.102/24"]}
+    plan = read(yaml.safe_dump(site), tmp_path)["stby1"]["understudy_plan"]
+    numbers = {name: [slot["number"] for slot in slots] for name, slots in plan["mirror"].items()}
+    south = [camera["number"] for camera in plan["logical"][1]["cameras"]]
+    assert numbers == {"stby1": [1, 2, 3, 4], "stby2": sorted(south)}
+    assert len(south) < 4, "north has cameras that a standby of another group needs no device for"
+
+
 WRONG = yaml.safe_load((Path(__file__).parent / "wrong_sites.yml").read_text())
 
 
