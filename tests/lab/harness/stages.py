@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -18,6 +19,9 @@ from harness.topology import CLIENT_HOST
 
 LAB_TEST_LIMIT_S = 900
 """For one test in the lab: some wait for a handback and for footage to go home."""
+
+TOOL_LIMIT_S = 1500
+"""For one tool in CI, where nobody looks on: one that hangs is ended, and the table still says which it was."""
 
 TYPED = ("agent/src", "tests/lab", "tests/fuzz", "benchmarks", "plugins/module_utils", "plugins/plugin_utils")
 UNIT = ("tests/unit", "tests/property", "tests/simulation", "tests/fuzz")
@@ -38,7 +42,17 @@ class Session:
         tool = Path(sys.executable).parent / argv[0]
         command = [str(tool) if tool.exists() else argv[0], *argv[1:]]
         where, what = cwd or self.paths.root, {**os.environ, **(env or {})}
-        return subprocess.run(command, cwd=where, env=what, stdin=subprocess.DEVNULL, check=False).returncode == 0
+        # A group of its own, so that what a tool has started ends with it.
+        with subprocess.Popen(command, cwd=where, env=what, stdin=subprocess.DEVNULL, process_group=0) as process:
+            try:
+                return process.wait(TOOL_LIMIT_S if os.environ.get("CI") == "true" else None) == 0
+            except subprocess.TimeoutExpired as late:
+                say(f"{argv[0]} did not end within {late.timeout:.0f} s")
+                os.killpg(process.pid, signal.SIGKILL)
+                return False
+            except BaseException:
+                os.killpg(process.pid, signal.SIGTERM)
+                raise
 
 
 Stage = Callable[[Session], bool]
