@@ -71,7 +71,7 @@ FAULTS: dict[int, Fault] = {
     ),
     26: Fault(
         "one-way loss, either way",
-        "as 25; a deaf carrier asks for promises to its deadline, and each binds the standby for 3.6 s",
+        "as 25; a deaf carrier asks for no promises, for it could not hear them",
     ),
     27: Fault("network cut in two", "only the side with the majority may take"),
     28: Fault(

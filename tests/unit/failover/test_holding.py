@@ -190,9 +190,21 @@ def test_fault_18_all_promises_move_the_deadline_one_missing_does_not(bench: Any
         server.answers = "lost"
         for _ in range(60):
             server.step()
-            for name in promising if ask(server) is not None else ():
-                server.hear(name, grants={"rec1": ("boot1", ask(server))})
+            for name in ("stby1", "stby2"):
+                promised = name in promising and ask(server) is not None
+                server.hear(name, grants={"rec1": ("boot1", ask(server))} if promised else {})
         assert ("north" in server.held) is held
+
+
+def test_fault_26_a_carrier_that_hears_nobody_asks_for_no_promise(bench: Any) -> None:
+    """It could not hear it either; all it would do is to hold up the takeover by as long as a promise binds."""
+    server = serving(bench)
+    server.hear("stby1")
+    server.answers = "lost"
+    while server.held:
+        server.step()
+        heard = server.now - server.peers["stby1"].last_s < server.site.timing.suspect_s
+        assert heard or ask(server) is None
 
 
 def test_promise_made_to_another_boot_is_none(bench: Any) -> None:

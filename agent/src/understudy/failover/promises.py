@@ -15,11 +15,14 @@ from understudy.failover.model import Peer
 
 
 def ask(facts: Facts) -> float | None:
-    """The token to ask promises with, our own time of asking; None when renewals come or nothing is held."""
+    """The token to ask promises with, our own time of asking; None when renewals come or nothing is held.
+
+    A carrier that hears nobody does not ask: no promise can reach it, and each would only hold up its taker (fault 26).
+    """
     state = facts.state
     if not state.deadline_s or facts.now_s - state.renewed_s <= ask_s(state):
         return None
-    return facts.now_s
+    return facts.now_s if any(facts.heard(name) for name in facts.observation.peers) else None
 
 
 def extend(facts: Facts) -> None:
