@@ -121,6 +121,21 @@ def test_row_302_carrier_that_reboots_unnoticed_is_covered_from_pre_roll(bench: 
     assert Assign(parts={"north": "record", "south": "preroll"}) in server.actions
 
 
+def test_fault_38_an_agent_that_restarts_lets_the_recorder_go_on_recording(bench: Any) -> None:
+    """Back to pre-roll, and the frames until the next key frame would be in neither the ring nor a file."""
+    server = bench("stby1")
+    server.register.values[server.keys.owner("north")] = encode(Owner(node="rec1", epoch=1))
+    server.recorder = {"north": PartProgress(mode="record"), "south": PartProgress(mode="preroll")}
+    modes = set()
+    while server.phase() is not Phase.SHADOWING:
+        server.step()
+        server.hear("rec2", carries=("south",))
+        modes |= {action.parts["north"] for action in server.actions if isinstance(action, Assign)}
+    assert modes == {"record"}
+    assert server.actions
+    assert Assign(parts={"north": "record", "south": "preroll"}) in server.actions
+
+
 def test_f10_recorder_that_stops_on_a_living_carrier_is_covered(bench: Any) -> None:
     server = watching(bench)
     server.hear("rec1", carries=("north",), ready=(), parts={"north": Phase.SERVING})

@@ -64,6 +64,14 @@ def linger(facts: Facts, part: Part) -> None:
     part.linger_s = facts.now_s + LINGER_S
 
 
+def go_on(facts: Facts, part: Part) -> None:
+    """What the recorder was recording when the last agent ended goes on: its carrier may be dead, and the ring that
+    a change of mode empties is filled from the next key frame on only (fault 38)."""
+    progress = (facts.observation.recorder or {}).get(part.name)
+    if progress is not None and progress.mode == "record":
+        linger(facts, part)
+
+
 def drop(facts: Facts, part: Part) -> None:
     """Give up the addresses; the hand-over is sent when the kernel says they are gone."""
     part.dropped_s = facts.now_s
