@@ -37,7 +37,7 @@ def _mapping(document: Document, spec: Mapping, value: Any, path: Path) -> Any:
             out[key] = _value(document, below, value[key], (*path, key))
         elif below.default is REQUIRED:
             document.problem(path, f"{key} is missing ({below.doc})")
-        elif isinstance(below, Mapping):
+        elif isinstance(below, Mapping) and below.default is not None:
             out[key] = _value(document, below, below.default, (*path, key))
         else:
             out[key] = below.default

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ipaddress
 from typing import Any
 
+from .site_events import plan_notify, plan_rules
 from .site_mirror import mirror
 from .site_rules import machines
 
@@ -30,6 +31,9 @@ def site_plan(data: Any, credentials: Any) -> dict[str, Any]:
         "servers": [_server(data, kind, name) for kind, name, _machine in machines(data)],
         "logical": logical,
         "mirror": dict.fromkeys(data["standbys"], slots),
+        "ntp_servers": site["ntp_servers"],
+        "rules": plan_rules(data),
+        "notify": plan_notify(data, credentials),
     }
 
 

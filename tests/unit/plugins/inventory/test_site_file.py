@@ -101,6 +101,25 @@ def test_f05_a_standby_gets_the_secrets_of_its_groups_and_location(part: dict[st
     assert (found is None or "stby1" in found) is expected
 
 
+def test_s58_rules_and_notifications_reach_every_server_with_their_defaults_and_logins(tmp_path: Path) -> None:
+    text = LAB.read_text().replace("security: none, from", "security: starttls, credentials: post, from")
+    text = text.replace("port: 25, ", "").replace(
+        "  per_hour", "  webhook: {url: 'https://h.test/x', credentials: hook}\n  per_hour"
+    )
+    logins = "{cameras: {username: v, password: p}, post: {username: nvr, password: s3}, hook: {password: k}}"
+    for variables in read(text, tmp_path, f"understudy_credentials: {logins}").values():
+        plan = agent_plan.decode(json.dumps(variables["understudy_plan"]).encode(), "plan")
+        rules = {rule.name: rule for rule in plan.rules}
+        assert rules["broken"].actions == ("failover",)
+        assert (rules["camera-link"].nic, rules["camera-link"].where) == ("cam0", ("rec1", "rec2"))
+        assert (rules["footage-disk"].for_s, rules["footage-disk"].clear_s) == (5, 30)
+        assert plan.notify.mail is not None
+        assert (plan.notify.mail.port, plan.notify.mail.username, plan.notify.mail.password) == (587, "nvr", "s3")
+        assert plan.notify.webhook is not None
+        assert plan.notify.webhook.secret == "k"
+        assert plan.ntp_servers == ("198.18.30.5",)
+
+
 WRONG = yaml.safe_load((Path(__file__).parent / "wrong_sites.yml").read_text())
 
 
