@@ -76,8 +76,8 @@ def _rule(document: Document, data: Any, rule: Any, path: Path) -> None:
     cause = CAUSES[rule["cause"]]
     for key in ("disk", "nic", "command"):
         if rule[key] is not None and key not in cause.keys:
-            able = ", ".join(name for name, known in CAUSES.items() if key in known.keys)
-            document.problem((*path, key), f"cause {rule['cause']} has no {key}; it belongs to: {able}")
+            owners = ", ".join(name for name, known in CAUSES.items() if key in known.keys)
+            document.problem((*path, key), f"cause {rule['cause']} has no {key}; it belongs to: {owners}")
     if cause.of_site and rule["where"]:
         document.problem((*path, "cause"), f"'{rule['cause']}' concerns the site: where does not apply")
     _limit(document, rule, cause, path)
