@@ -122,10 +122,11 @@ def host_variables(data: Any, plan: dict[str, Any], name: str, controller_dir: s
     kind = next(kind for kind, other, _machine in machines(data) if other == name)
     machine = data[kind][name]
     first = plan["logical"][0]["addresses"] if plan["logical"] else []
+    known = [_known_to(server, part) for part in plan["logical"]]
     members = [{"name": s["name"], "peer_address": s["peer_address"]} for s in plan["servers"] if s["etcd_voter"]]
     return {
         "ansible_host": machine["management"] or server["peer_address"],
-        "understudy_plan": {**plan, "node": name, "logical": [_known_to(server, part) for part in plan["logical"]]},
+        "understudy_plan": {**plan, "node": name, "logical": known, **({"notify": {}} if kind == "witnesses" else {})},
         "understudy_site": {
             "name": plan["site"],
             "timezone": plan["timezone"],

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
+import socket
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,10 +15,10 @@ import pytest
 from depot import status
 from servers import Hook, Machine, certificate, connect, mail_server, mail_to, until
 from understudy import control
-from understudy.events import outbox, sender, watch
-from understudy.events.channels import DeliveryError, send_mail, signature
+from understudy.events import outbox, scripts, sender, watch
+from understudy.events.channels import DeliveryError, deliver, send_mail, signature
 from understudy.events.message import Note, mail
-from understudy.site.event_rules import Notify, Rule, Webhook
+from understudy.site.event_rules import Notify, Rule, Syslog, Webhook
 from understudy.site.plan import Plan
 
 DISK = Rule(name="disk", cause="disk-fault", for_s=1, clear_s=1, actions=("mail", "failover"))
@@ -119,7 +121,7 @@ def test_s57_a_broken_disk_is_failed_and_told_and_its_end_is_cleared_and_told(tm
 def test_s18_while_the_mail_server_is_down_and_the_sender_crashes_nothing_is_lost_or_told_twice(
     tmp_path: Path,
 ) -> None:
-    rules = [Rule(name=name, cause="disk-fault", for_s=0, actions=("mail",)) for name in ("disk", "b", "c")]
+    rules = [Rule(name=name, cause="disk-fault", for_s=0, actions=("mail",)) for name in ("a", "b", "c")]
 
     async def story() -> None:
         with mail_server(tmp_path / "mails") as server:
@@ -331,3 +333,59 @@ def test_the_service_costs_little(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         return spent_s
 
     assert asyncio.run(story()) < 0.01
+
+
+def test_s18_a_crash_between_the_answer_and_the_mark_repeats_with_the_same_message_id(tmp_path: Path) -> None:
+    """The only way to a repeat: people's mail programs, and the admin, recognise it."""
+
+    async def dying(channel: str, notes: Sequence[Note], plan: Plan) -> None:
+        await deliver(channel, notes, plan)
+        raise asyncio.CancelledError
+
+    async def story() -> None:
+        with mail_server(tmp_path / "mails") as server:
+            rec1 = await one(tmp_path, Notify(mail=mail_to(server)), Rule(name="disk", cause="disk-fault", for_s=0))
+            await rec1.start(dying)
+            break_disk(rec1)
+            await until(lambda: len(server.mails()) == 1)
+            await rec1.kill()
+            await rec1.start()
+            await until(lambda: len(server.mails()) == 2)
+            assert len({str(taken["Message-ID"]) for taken in server.mails()}) == 1
+            await rec1.close()
+
+    asyncio.run(story())
+
+
+def test_s18_syslog_is_told_over_udp(tmp_path: Path) -> None:
+    async def story() -> None:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as listener:
+            listener.bind(("127.0.0.1", 0))
+            listener.settimeout(10)
+            to = Syslog(host="127.0.0.1", port=listener.getsockname()[1])
+            rec1 = await one(tmp_path, Notify(syslog=to), Rule(name="disk", cause="disk-fault", for_s=0))
+            await rec1.start()
+            break_disk(rec1)
+            line = await asyncio.to_thread(listener.recv, 4096)
+            assert line.startswith(b"<28>1 ")
+            assert "[depot] rec1: disk: disk letter C is error" in line.decode()
+            await rec1.close()
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize(
+    ("command", "code", "text"),
+    [
+        ("/bin/sh -c 'echo fan 2 stands; echo more; exit 99'", 99, "fan 2 stands"),
+        ("/bin/true", 0, ""),
+        ("/nonexistent/check", -1, "it cannot be run: .*No such file.*"),
+        ("/bin/sh -c 'sleep 60 & sleep 60'", -1, r"it did not end within 0\.5 s"),
+        ("/bin/sh -c 'yes | head -c 1000000; exit 3'", 3, "y"),
+        ("/bin/echo 'no end", -1, "it cannot be run: No closing quotation"),
+    ],
+)
+def test_s57_a_script_ends_somehow_and_says_why(command: str, code: int, text: str) -> None:
+    found = asyncio.run(scripts.run(command, 5.0 if "sleep" not in command else 0.5))
+    assert found.code == code
+    assert re.fullmatch(text, found.text)

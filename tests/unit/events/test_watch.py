@@ -7,10 +7,12 @@ from pathlib import Path
 import depot
 import pytest
 from depot import look, orders, status
+from understudy.arbitration.voters import quorum_trouble
 from understudy.events.actions import hindrance
 from understudy.events.book import Book
 from understudy.events.facts import Facts, Readings, Script, facts_of
 from understudy.events.incident import Incident
+from understudy.events.rules import rules_of
 from understudy.events.watch import Watch
 from understudy.site.event_rules import Rule
 from understudy.site.plan import Plan
@@ -144,6 +146,9 @@ def test_nothing_is_declared_failed_while_nobody_could_carry_its_part() -> None:
         hindrance(depot.plan("stby1"), status("stby1", north="stby1", away=("rec1",))) == "nobody could take north now"
     )
     assert hindrance(depot.plan("stby1"), status("stby1", north="stby1")) == ""
+    assert hindrance(depot.plan(), status(north=None)).startswith("nobody carries north")
+    lost = "the arbitration register does not answer: no address can move"
+    assert hindrance(depot.plan(), status(unprotected=lost)) == lost
 
 
 def test_s58_a_script_asks_for_the_failover_by_99_and_for_nothing_by_another_code(tmp_path: Path) -> None:
@@ -202,6 +207,15 @@ def test_f08_unprotected_is_told_by_the_first_server_alone_and_the_next_one_goes
     assert rec2.open() == []
 
 
+def test_f08_a_rule_of_the_site_replaces_a_built_in_one_that_would_tell_the_same() -> None:
+    built_in = {rule.name for rule in rules_of(depot.plan())}
+    everywhere, north = Rule(name="mine", cause="disk-fault"), Rule(name="mine", cause="disk-fault", where=("north",))
+    assert {rule.name for rule in rules_of(depot.plan("rec1", everywhere))} == built_in - {"disk"} | {"mine"}
+    assert {rule.name for rule in rules_of(depot.plan("rec1", north))} == built_in | {"mine"}
+    quorum = Rule(name="quorum", cause="quorum", for_s=60)
+    assert [r for r in rules_of(depot.plan("rec1", quorum)) if r.name == "quorum"] == [quorum]
+
+
 def test_a_rule_that_left_the_site_file_leaves_no_open_incident(tmp_path: Path, rec1: Story) -> None:
     rec1.see(6, disk="error")
     without = Story(tmp_path / "without", depot.plan("rec1", Rule(name="other", cause="disk-hung")))
@@ -211,3 +225,11 @@ def test_a_rule_that_left_the_site_file_leaves_no_open_incident(tmp_path: Path, 
     without.watch.rules = tuple(rule for rule in without.watch.rules if rule.name != "disk")
     without.see(1)
     assert without.open() == []
+
+
+def test_the_words_for_which_no_address_can_move_are_those_of_the_agent() -> None:
+    lost = quorum_trouble(["rec1", "rec2", "stby1"], ["rec1", "rec2"])
+    assert hindrance(depot.plan(), status(unprotected=lost)) == lost
+    risk = quorum_trouble(["rec1", "rec2", "stby1"], ["rec1"])
+    assert hindrance(depot.plan(), status(unprotected=risk)) == ""
+    assert risk.startswith("quorum")

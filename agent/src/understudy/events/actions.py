@@ -15,6 +15,8 @@ from understudy.site.plan import Plan
 log = logging.getLogger(__name__)
 
 ANSWER_S = 4.0
+#: how the reasons begin for which no address can move (`failover/status.py`, `arbitration/voters.py`)
+_NO_MOVE = ("the arbitration register", "quorum lost")
 
 
 def hindrance(plan: Plan, status: Mapping[str, Any] | None) -> str:
@@ -24,8 +26,13 @@ def hindrance(plan: Plan, status: Mapping[str, Any] | None) -> str:
     """
     if status is None:
         return "the agent does not answer"
+    lost = [reason for reason in status["protection"]["reason"].split("; ") if reason.startswith(_NO_MOVE)]
+    if lost:
+        return lost[0]
     reachable = {server["name"] for server in status["servers"] if server["reachable"]}
     for part in status["logical"]:
+        if part["carrier"] is None and part["home"] == plan.node:
+            return f"nobody carries {part['name']}: this server may be the only one that records it"
         if part["carrier"] != plan.node:
             continue
         able = {standby["name"] for standby in part["standbys"] if standby["in_line"]}

@@ -15,7 +15,7 @@ from understudy.failover.window import is_open
 from understudy.site.event_rules import Rule
 from understudy.site.plan import Plan
 
-#: F08: what is watched on every site without being asked; a rule of the same name in the site file replaces it
+#: F08: what is watched on every site without being asked
 BUILT_IN = (
     Rule(name="unprotected", cause="unprotected", for_s=10, clear_s=10),
     Rule(name="standby-busy", cause="standby-busy", for_s=300, clear_s=30),
@@ -49,9 +49,14 @@ class Timers:
 
 
 def rules_of(plan: Plan) -> tuple[Rule, ...]:
-    """The site's own rules, then those that are built in and that none of the same name replaces."""
-    named = {rule.name for rule in plan.rules}
-    return (*plan.rules, *(rule for rule in BUILT_IN if rule.name not in named))
+    """The site's own rules, then those that are built in and that none of the site's replaces."""
+    return (*plan.rules, *(rule for rule in BUILT_IN if not any(_replaces(own, rule) for own in plan.rules)))
+
+
+def _replaces(own: Rule, built_in: Rule) -> bool:
+    """By its name, or because it watches the same everywhere and always: nobody is to be told twice."""
+    restricted = own.where or own.window or own.disk or own.nic or own.limit is not None
+    return own.name == built_in.name or (own.cause == built_in.cause and not restricted)
 
 
 def key_of(rule: Rule, node: str) -> str:

@@ -42,6 +42,7 @@ async def run(command: str, limit_s: float = LIMIT_S) -> Script:
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
+        await process.wait()
     return Script(code, (said.decode(errors="replace").splitlines() or [""])[0].strip())
 
 

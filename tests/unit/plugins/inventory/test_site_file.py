@@ -120,6 +120,14 @@ def test_s58_rules_and_notifications_reach_every_server_with_their_defaults_and_
         assert plan.ntp_servers == ("198.18.30.5",)
 
 
+def test_a_witness_is_told_no_login_of_a_mail_server(tmp_path: Path) -> None:
+    example = (ROOT / "inventory/examples/one-plus-one-witness/kiosk.site.yml").read_text()
+    mail = "notify: {mail: {host: mail.test, from: a@b, to: [c@d], credentials: cameras}}\n"
+    for variables in read(example + mail, tmp_path).values():
+        plan = agent_plan.decode(json.dumps(variables["understudy_plan"]).encode(), "plan")
+        assert (plan.notify.mail is None) == (plan.me.kind == "witness")
+
+
 WRONG = yaml.safe_load((Path(__file__).parent / "wrong_sites.yml").read_text())
 
 
