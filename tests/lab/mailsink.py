@@ -52,9 +52,7 @@ def keep(directory: Path, envelope: Envelope, content: bytes) -> Path:
     return fresh.rename(directory / f"{name}.eml")
 
 
-async def serve(
-    directory: Path, demands: Demands, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-) -> None:
+async def serve(directory: Path, demands: Demands, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """Talk SMTP to one client until it quits, breaks off or falls silent."""
     with contextlib.suppress(ConnectionError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
         await _Talk(directory, demands, reader, writer).run()

@@ -26,7 +26,7 @@ def hindrance(plan: Plan, status: Mapping[str, Any] | None) -> str:
     """
     if status is None:
         return "the agent does not answer"
-    lost = [reason for reason in status["protection"]["reason"].split("; ") if reason.startswith(_NO_MOVE)]
+    lost: list[str] = [reason for reason in status["protection"]["reason"].split("; ") if reason.startswith(_NO_MOVE)]
     if lost:
         return lost[0]
     reachable = {server["name"] for server in status["servers"] if server["reachable"]}

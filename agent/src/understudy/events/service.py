@@ -76,6 +76,7 @@ class Service:
         self._heard_s = dict.fromkeys(names, boottime_s())
         #: standing trouble with the disk, told once
         self._trouble = ""
+        self._writing: asyncio.Task[None] | None = None
         self._senders = [
             Sender(name, plan, self.book, self.there, self.exchange.ask_all, deliver) for name in channels(plan.notify)
         ]
@@ -111,12 +112,19 @@ class Service:
             await asyncio.sleep(max(0.1, LOOK_S - (boottime_s() - began_s)))
 
     async def round(self, look: Look) -> None:
-        """Act on one look: book, actions, disk."""
+        """Act on one look."""
         # While the agent here is silent nobody counts as away: their servers tell of their incidents themselves.
         heard = set(self._heard_s) if look.status is None else reachable(look.status)
         self._heard_s |= dict.fromkeys(heard, look.now_s)
         acts = self._watch.look(look)
+        if self._writing is None or self._writing.done():
+            if self._writing is not None:
+                self._writing.result()
+            self._writing = asyncio.create_task(self._write(look))
         await self._actions.do(acts, look)
+
+    async def _write(self, look: Look) -> None:
+        """Keep what was seen. The disk may hang: that is no reason to stop looking."""
         try:
             await self.book.save()
             await asyncio.to_thread(self._history.note, look.facts, look.wall_s)
@@ -135,7 +143,8 @@ class Service:
             await asyncio.sleep(MEASURE_S)
 
     def _is_to_be_measured(self, incident: Incident) -> bool:
-        mine = incident.source == self._plan.node and incident.kind in MEASURED and incident.gaps is None
+        known = any(part.name == incident.logical for part in self._plan.logical)
+        mine = known and incident.source == self._plan.node and incident.kind in MEASURED and incident.gaps is None
         age_us = time.time_ns() // 1000 - incident.ready_us
         return mine and 0 <= age_us < gaps.AROUND_US
 

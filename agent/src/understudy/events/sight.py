@@ -24,6 +24,8 @@ ANSWER_S = 1.0
 RESTARTS_S = 300.0
 #: how often what changes slowly is read
 SENSORS_S, CLOCK_S, CERTIFICATE_S = 10.0, 30.0, 600.0
+#: where nothing is served yet, it is soon
+UNSERVED_S = 15.0
 
 
 class _Node(msgspec.Struct, frozen=True):
@@ -76,7 +78,7 @@ class Sight:
         """Look at the certificate until cancelled."""
         while True:
             self._certificate_days = await readings.certificate_days(self._plan, time.time())
-            await asyncio.sleep(CERTIFICATE_S)
+            await asyncio.sleep(CERTIFICATE_S if self._certificate_days is not None else UNSERVED_S)
 
     async def look(self) -> Look:
         """Everything that is known now."""

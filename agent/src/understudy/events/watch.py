@@ -173,7 +173,9 @@ class Watch:
 
     def _part(self, part: Logical, look: Look, status: Mapping[str, Any]) -> None:
         """A takeover is raised by the standby that carries the part, a handback by the home that carries it again."""
-        shown = next(p for p in status["logical"] if p["name"] == part.name)
+        shown = next((p for p in status["logical"] if p["name"] == part.name), None)
+        if shown is None:
+            return  # the agent still has the plan before
         carrier, node, key = shown["carrier"], self._plan.node, f"takeover/{part.name}"
         open_ones = self._book.open(key)
         if carrier == node != part.home:
