@@ -103,7 +103,14 @@ def progress(
     """What the recorder of rec1 would tell; `ages_s`: age of the newest frame of each camera."""
     mode = {"record": "recording", "preroll": "pre-roll", "off": "off"}[north]
     cameras = [
-        {"number": number, "name": f"north {number}", "mode": mode, "last_frame_age_s": age, "ring_s": 15.0}
+        {
+            "number": number,
+            "name": f"north {number}",
+            "mode": mode,
+            "last_frame_age_s": age,
+            "ring_s": 15.0,
+            "error": None,
+        }
         for number, age in enumerate(ages_s, 1)
     ]
     return {

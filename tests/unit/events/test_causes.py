@@ -35,8 +35,8 @@ WELL = facts_of(depot.plan(), Readings(nics={"eno1": ""}), depot.progress(), dep
         ({"cause": "disk-fault"}, {"disks": {"C": "full"}}, False, "C is full"),
         ({"cause": "disk-hung"}, {"disks": {"C": "hung"}}, True, "C is hung"),
         ({"cause": "disk-pulled"}, {"disks": {"C": "missing"}}, True, "C is missing"),
-        ({"cause": "not-recording"}, {"silent": ("north/1",)}, False, "1 of 2 cameras without a frame"),
-        ({"cause": "not-recording"}, {"silent": ("north/1", "north/2")}, True, "2 of 2 .*north/1, north/2"),
+        ({"cause": "not-recording"}, {"unrecorded": ("north/1",)}, False, "1 of 2 cameras not recorded"),
+        ({"cause": "not-recording"}, {"unrecorded": ("north/1", "north/2")}, True, "2 of 2 .*north/1, north/2"),
         ({"cause": "not-recording"}, {"recorder_silent": "no answer"}, True, "does not answer: no answer"),
         ({"cause": "not-recording"}, {"cameras": 0}, None, "no camera is to be recorded here"),
         ({"cause": "camera-loss"}, {"silent": ("north/1", "north/2")}, False, "0 of 2 cameras lost here"),
@@ -84,6 +84,13 @@ def test_f09_a_camera_whose_frames_stop_is_silent_and_one_that_others_see_is_tol
     elsewhere = cameras_seen(depot.progress(north="preroll", ages_s=(0.1, 9.0)))
     facts = facts_of(depot.plan(), Readings(), answer, depot.status(), elsewhere)
     assert (facts.cameras, facts.silent, facts.seen_elsewhere) == (2, ("north/1", "north/2"), ("north/1",))
+
+
+def test_f09_a_camera_whose_frames_arrive_and_cannot_be_written_is_not_recorded() -> None:
+    answer = depot.progress()
+    answer["parts"]["north"]["cameras"][0]["error"] = "disk letter C is error"
+    facts = facts_of(depot.plan(), Readings(), answer, depot.status())
+    assert (facts.unrecorded, facts.silent) == (("north/1",), ())
 
 
 def test_a_server_that_carries_nothing_has_no_camera_that_could_be_silent() -> None:

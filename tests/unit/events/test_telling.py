@@ -272,7 +272,7 @@ def test_s57_event_tracks_are_armed_and_lost_cameras_are_compared_with_other_ser
         answer = await control.acall(rec1.places.socket, "rules")
         measured = {rule["name"]: rule["measured"] for rule in answer["rules"]}
         assert measured["lost"] == "1 of 2 cameras lost here that another server sees (limit 50 %): north/1"
-        assert measured["all"] == "2 of 2 cameras without a frame (limit 100 %): north/1, north/2"
+        assert measured["all"] == "2 of 2 cameras not recorded (limit 100 %): north/1, north/2"
         await rec1.close()
         await stby1.close()
 

@@ -79,7 +79,7 @@ def _not_recording(facts: Facts, rule: Rule) -> Measured:
         return Measured(True, f"the recorder does not answer: {facts.recorder_silent}")
     if not facts.cameras:
         return Measured(None, "no camera is to be recorded here")
-    return _share(facts, facts.silent, "without a frame", limit_of(rule))
+    return _share(facts, facts.unrecorded, "not recorded", limit_of(rule))
 
 
 def _camera_loss(facts: Facts, rule: Rule) -> Measured:

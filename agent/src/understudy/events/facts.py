@@ -42,8 +42,10 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     #: disk letter in use -> its state as the recorder tells it, and what is wrong
     disks: dict[str, str] = {}
     disk_errors: dict[str, str] = {}
-    #: cameras that are to be recorded here, those without frames, and of these the ones another server sees
+    #: cameras that are to be recorded here, and those that are not: without frames, or with no disk that takes them
     cameras: int = 0
+    unrecorded: tuple[str, ...] = ()
+    #: those without frames, and of these the ones another server sees
     silent: tuple[str, ...] = ()
     seen_elsewhere: tuple[str, ...] = ()
     #: NIC in use -> what is wrong with it, "" when it has a link
@@ -115,6 +117,7 @@ def facts_of(
         disks={letter: disk["state"] for letter, disk in sorted(states.items())},
         disk_errors={letter: str(disk["error"]) for letter, disk in sorted(states.items()) if disk["error"]},
         cameras=len(wanted),
+        unrecorded=tuple(label for label, camera in wanted if _age_s(camera) > SILENT_S or camera["error"]),
         silent=silent,
         seen_elsewhere=tuple(label for label in silent if label in seen),
         nics=dict(readings.nics),
