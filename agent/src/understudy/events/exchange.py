@@ -70,6 +70,10 @@ class Exchange:
         """Ask every other server now; who does not answer is left out."""
         await asyncio.gather(*(self._ask(name) for name in self._names))
 
+    async def tell_all(self) -> None:
+        """Tell every other server what is new here, now; who does not answer is told later."""
+        await asyncio.gather(*(self._tell(name) for name in self._names))
+
     async def _round(self, name: str) -> None:
         self._wait[name] = self._wait.get(name, 0) - 1
         if self._wait[name] > 0:

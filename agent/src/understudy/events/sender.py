@@ -24,7 +24,8 @@ Deliver = Callable[[str, Sequence[Note], Plan], Awaitable[None]]
 
 
 class Sender:
-    """One for each way. `learn` asks the other servers what they know, right before something is told."""
+    """One for each way. `learn` asks the other servers what they know, right before something is told; `share` tells
+    them right afterwards, so that they know it even if this one dies then."""
 
     def __init__(
         self,
@@ -33,6 +34,7 @@ class Sender:
         book: Book,
         there: Callable[[], Set[str]],
         learn: Callable[[], Awaitable[None]],
+        share: Callable[[], Awaitable[None]],
         deliver: Deliver,
     ) -> None:
         self._channel = channel
@@ -40,6 +42,7 @@ class Sender:
         self._book = book
         self._there = there
         self._learn = learn
+        self._share = share
         self._deliver = deliver
         self._tries = 0
         self._not_before_s = 0.0
@@ -86,7 +89,7 @@ class Sender:
         now_us = time.time_ns() // 1000
         for note in batch:
             self._book.sent(note.incident.id, f"{self._channel}:{note.phase}", now_us)
-        await self._keep()
+        await asyncio.gather(self._keep(), self._share())
         log.info("%s: told of %s", self._channel, ", ".join(note.name for note in batch))
         return True
 

@@ -78,7 +78,8 @@ class Service:
         self._trouble = ""
         self._writing: asyncio.Task[None] | None = None
         self._senders = [
-            Sender(name, plan, self.book, self.there, self.exchange.ask_all, deliver) for name in channels(plan.notify)
+            Sender(name, plan, self.book, self.there, self.exchange.ask_all, self.exchange.tell_all, deliver)
+            for name in channels(plan.notify)
         ]
 
     async def run(self) -> None:
