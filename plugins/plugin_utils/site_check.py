@@ -9,7 +9,8 @@ import difflib
 import re
 from typing import Any
 
-from .site_schema import REQUIRED, SITE_FILE, Flag, ListOf, MapOf, Mapping, Number, Text
+from .site_schema import SITE_FILE
+from .site_spec import REQUIRED, Flag, ListOf, MapOf, Mapping, Number, Text
 from .site_yaml import Document, Path
 
 

@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from .site_schema import REQUIRED, SITE_FILE, Flag, ListOf, MapOf, Mapping, Number, Text
+from .site_schema import SITE_FILE
+from .site_spec import REQUIRED, Flag, ListOf, MapOf, Mapping, Number, Text
 
 HEAD = """# The site file
 

@@ -5,73 +5,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
-
-from .site_events import ACTIONS, CAUSES
-
-NAME = r"[a-z][a-z0-9-]{0,30}"
-NIC = r"[A-Za-z0-9_.-]{1,15}"
-LETTER = r"[A-Z]"
-
-#: marks a key that must be given
-REQUIRED: Any = object()
-
-
-@dataclass(frozen=True)
-class Text:
-    """A string; `pattern` must match all of it, `choices` lists the only values."""
-
-    doc: str
-    default: Any = REQUIRED
-    pattern: str | None = None
-    choices: tuple[str, ...] = ()
-    #: how to say `pattern` to people
-    allowed: str = ""
-
-
-@dataclass(frozen=True)
-class Number:
-    doc: str
-    default: Any = REQUIRED
-    low: float = 0
-    high: float = 1e9
-    whole: bool = False
-
-
-@dataclass(frozen=True)
-class Flag:
-    doc: str
-    default: Any = REQUIRED
-
-
-@dataclass(frozen=True)
-class ListOf:
-    """A list; `of` describes each item."""
-
-    doc: str
-    of: Any
-    default: Any = REQUIRED
-
-
-@dataclass(frozen=True)
-class Mapping:
-    """A mapping with known keys."""
-
-    doc: str
-    fields: dict[str, Any] = field(default_factory=dict)
-    default: Any = REQUIRED
-
-
-@dataclass(frozen=True)
-class MapOf:
-    """A mapping from names of one form to values of one form."""
-
-    doc: str
-    key: str
-    key_doc: str
-    of: Any
-    default: Any = REQUIRED
+from .site_schema_events import NOTIFY, RULE
+from .site_spec import LETTER, NAME, NIC, WINDOW, Flag, ListOf, MapOf, Mapping, Number, Text
 
 
 def _addresses(doc: str) -> MapOf:
@@ -141,67 +76,6 @@ _CAMERA = Mapping(
     },
 )
 
-_WINDOW = r"([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d"
-_ADDRESS = Text("an address", pattern=r"[^@\s<>,]+@[^@\s<>,]+", allowed="NAME@DOMAIN")
-
-_RULE = Mapping(
-    "an event rule; docs/operate/events.md tells the causes",
-    {
-        "cause": Text("what is watched", choices=tuple(CAUSES)),
-        "where": ListOf("servers, or logical servers wherever they are; none: every server", Text("a server"), []),
-        "disk": Text("disk causes: the letter; none: any", None, pattern=LETTER, allowed="one capital letter"),
-        "nic": Text("cause nic: the interface; none: any", None),
-        "limit": Number("from which value on it is bad, in the unit of the cause", None),
-        "command": Text("cause script: path and arguments", None, pattern=r"/[^\0\n]+", allowed="an absolute path"),
-        "every_s": Number("cause script: how often it runs, seconds", 60, low=5, high=86400),
-        "for_s": Number("bad for so long, seconds", 10, high=86400),
-        "clear_s": Number("well for so long until it is over, seconds", 30, high=86400),
-        "window": Text("begins only then, in the site's time zone", None, pattern=_WINDOW, allowed="HH:MM-HH:MM"),
-        "actions": ListOf(
-            "what is done; without mail, webhook, syslog all of `notify` tell", Text("action", choices=ACTIONS), []
-        ),
-        "script": Number("99: the action failover, as other products write it", None, low=99, high=99, whole=True),
-        "parameter": Number("of script 99", None, high=0, whole=True),
-        "text": Text("of script 99", None, choices=("Failover",)),
-        "arm": ListOf("action arm: cameras LOGICAL/NUMBER whose event tracks record", Text("a camera"), []),
-        "arm_s": Number("action arm: how long, seconds", 30, low=1, high=3600),
-    },
-)
-
-_NOTIFY = Mapping(
-    "who is told of incidents",
-    {
-        "mail": Mapping(
-            "by e-mail",
-            {
-                "host": Text("mail server"),
-                "port": Number("port; none: 587, tls 465, none 25", None, low=1, high=65535, whole=True),
-                "security": Text("encryption", "starttls", choices=("starttls", "tls", "none")),
-                "from": _ADDRESS,
-                "to": ListOf("recipients", _ADDRESS),
-                "credentials": Text("entry of `understudy_credentials`; none: no login", None),
-                "ca_file": Text("PEM file on the servers with the mail server's authority; none: the system's", None),
-            },
-            None,
-        ),
-        "webhook": Mapping(
-            "by HTTP POST, signed",
-            {
-                "url": Text("where to", pattern=r"https?://[^@\s]+", allowed="http[s]://HOST[:PORT]/PATH"),
-                "credentials": Text("entry of `understudy_credentials` whose password signs"),
-            },
-            None,
-        ),
-        "syslog": Mapping(
-            "by syslog over UDP",
-            {"host": Text("syslog server"), "port": Number("port", 514, low=1, high=65535, whole=True)},
-            None,
-        ),
-        "per_hour": Number("more notifications than so many in an hour become one", 30, low=1, high=1000, whole=True),
-    },
-    {},
-)
-
 SITE_FILE = Mapping(
     "a site",
     {
@@ -230,7 +104,7 @@ SITE_FILE = Mapping(
                         "window": Text(
                             "mode `window`: daily, in the site's time zone; may span midnight",
                             None,
-                            pattern=_WINDOW,
+                            pattern=WINDOW,
                             allowed="HH:MM-HH:MM",
                         ),
                     },
@@ -296,7 +170,7 @@ SITE_FILE = Mapping(
                 },
             ),
         ),
-        "rules": MapOf("event rules", NAME, "a name", _RULE, {}),
-        "notify": _NOTIFY,
+        "rules": MapOf("event rules", NAME, "a name", RULE, {}),
+        "notify": NOTIFY,
     },
 )

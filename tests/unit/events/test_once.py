@@ -1,4 +1,4 @@
-"""S18: whatever servers crash, come back or lose each other, each incident is told; once, while they hear each other."""
+"""S18: whatever servers crash, come back or lose each other, each incident is told; once while they hear each other."""
 
 from __future__ import annotations
 
