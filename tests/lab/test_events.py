@@ -55,6 +55,10 @@ def alarms(lab: Lab, server: str) -> list[dict[str, Any]]:
     return found
 
 
+def reason(lab: Lab, server: str) -> str:
+    return str(story.server(lab.status(), server)["reason"])
+
+
 def state(lab: Lab, server: str) -> str:
     return str(story.server(lab.status(), server)["state"])
 
@@ -62,8 +66,9 @@ def state(lab: Lab, server: str) -> str:
 def test_s57_s65_a_rule_declares_failed_the_standby_carries_and_after_a_restart_all_is_as_before(told: Lab) -> None:
     began = story.now()
     told.host("rec1").run(["touch", BROKEN])
-    told.wait(lambda: state(told, "rec1") == "FAILED", RULE_S, "rec1 to be FAILED")
+    told.wait(lambda: "FAILED: rule broken: " in reason(told, "rec1"), RULE_S, "the rule to declare rec1 FAILED")
     told.wait(lambda: story.carrier(told, "north") == "stby1", 10, "stby1 to carry north")
+    told.wait(lambda: state(told, "rec1") == "FAILED", 10, "rec1 to have left")
     addresses = set(story.logical(told.status(), "north")["addresses"])
     there = told.host("rec1").run(["ip", "-o", "address"]).stdout
     assert not [address for address in addresses if f" {address}/" in there]

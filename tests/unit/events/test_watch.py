@@ -78,12 +78,17 @@ def test_s57_a_rule_is_over_only_when_it_was_well_for_long_enough(rec1: Story) -
 
 def test_s57_the_rule_of_another_server_is_idle_and_one_of_a_logical_server_follows_it(tmp_path: Path) -> None:
     mine = Rule(name="mine", cause="disk-fault", for_s=0, where=("rec2",))
-    norths = Rule(name="norths", cause="disk-fault", for_s=0, where=("north",))
+    norths = Rule(name="norths", cause="disk-fault", for_s=0, clear_s=5, where=("north",))
     story = Story(tmp_path, depot.plan("rec1", mine, norths))
     story.see(1, disk="error")
     assert "rule/norths/rec1" in story.open()
     assert story.watch.views["mine"].text == "only for rec2"
     assert next(i for i in story.book.all() if i.key == "rule/norths/rec1").logical == "north"
+    # An agent that restarts tells for a moment that it carries nothing: that ends nothing.
+    story.see(2, disk="error", north=None)
+    story.see(1, disk="error")
+    story.see(5, disk="error", north="stby1")
+    assert "rule/norths/rec1" in story.open()
     story.see(1, disk="error", north="stby1")
     assert "rule/norths/rec1" not in story.open()
 

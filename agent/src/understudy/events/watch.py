@@ -91,14 +91,8 @@ class Watch:
         key = rules.key_of(rule, self._plan.node)
         open_ones = self._book.open(key)
         ours = look.failed.startswith(texts.failed_by(rule.name))
-        measured = causes.measure(rule, look.facts)
-        reason = rules.idle(rule, look.facts, self._plan)
-        if reason and not ours:
-            self._timers.pop(rule.name, None)
-            self.views[rule.name] = RuleView(rule, "idle", reason)
-            if rule.cause not in causes.OF_SITE:
-                self._close(open_ones, look, f"not judged here any more: {reason}")
-            return []
+        reason = "" if ours else rules.idle(rule, look.facts, self._plan)
+        measured = self._not_judged(rule, look, reason) if reason else causes.measure(rule, look.facts)
         timers, change = rules.step(
             rule,
             self._timers.get(rule.name, Timers()),
@@ -112,9 +106,18 @@ class Watch:
             self._open_rule(rule, key, measured.text, look)
         elif change is Change.OVER:
             self._close(open_ones, look, measured.text)
+        if reason:
+            self.views[rule.name] = RuleView(rule, "idle", reason)
+            return []
         open_ones = self._book.open(key)
         self.views[rule.name] = RuleView(rule, _state(timers, measured, fired=bool(open_ones)), measured.text)
         return self._acts(rule, open_ones, measured, look, began=change is Change.FIRED)
+
+    def _not_judged(self, rule: Rule, look: Look, reason: str) -> causes.Measured:
+        """What an idle rule measures: what it had to do with has left, which ends it as being well does; or nobody can
+        tell, and for the site another server does."""
+        unknown = rule.cause in causes.OF_SITE or look.facts.carries is None
+        return causes.Measured(None if unknown else False, f"not judged here any more: {reason}")
 
     def _acts(
         self, rule: Rule, open_ones: list[Incident], measured: causes.Measured, look: Look, *, began: bool
