@@ -9,7 +9,8 @@ import difflib
 import re
 from typing import Any
 
-from .site_schema import REQUIRED, SITE_FILE, Flag, ListOf, MapOf, Mapping, Number, Text
+from .site_schema import SITE_FILE
+from .site_spec import REQUIRED, Flag, ListOf, MapOf, Mapping, Number, Text
 from .site_yaml import Document, Path
 
 
@@ -37,7 +38,7 @@ def _mapping(document: Document, spec: Mapping, value: Any, path: Path) -> Any:
             out[key] = _value(document, below, value[key], (*path, key))
         elif below.default is REQUIRED:
             document.problem(path, f"{key} is missing ({below.doc})")
-        elif isinstance(below, Mapping):
+        elif isinstance(below, Mapping) and below.default is not None:
             out[key] = _value(document, below, below.default, (*path, key))
         else:
             out[key] = below.default

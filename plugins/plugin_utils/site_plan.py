@@ -8,6 +8,7 @@ from __future__ import annotations
 import ipaddress
 from typing import Any
 
+from .site_events import plan_notify, plan_rules
 from .site_mirror import mirror
 from .site_rules import machines
 
@@ -30,6 +31,9 @@ def site_plan(data: Any, credentials: Any) -> dict[str, Any]:
         "servers": servers,
         "logical": logical,
         "mirror": {server["name"]: _slots(server, logical) for server in servers if server["kind"] == "standby"},
+        "ntp_servers": site["ntp_servers"],
+        "rules": plan_rules(data),
+        "notify": plan_notify(data, credentials),
     }
 
 
@@ -123,10 +127,11 @@ def host_variables(data: Any, plan: dict[str, Any], name: str, controller_dir: s
     kind = next(kind for kind, other, _machine in machines(data) if other == name)
     machine = data[kind][name]
     first = plan["logical"][0]["addresses"] if plan["logical"] else []
+    known = [_known_to(server, part) for part in plan["logical"]]
     members = [{"name": s["name"], "peer_address": s["peer_address"]} for s in plan["servers"] if s["etcd_voter"]]
     return {
         "ansible_host": machine["management"] or server["peer_address"],
-        "understudy_plan": {**plan, "node": name, "logical": [_known_to(server, part) for part in plan["logical"]]},
+        "understudy_plan": {**plan, "node": name, "logical": known, **({"notify": {}} if kind == "witnesses" else {})},
         "understudy_site": {
             "name": plan["site"],
             "timezone": plan["timezone"],

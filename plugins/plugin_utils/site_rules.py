@@ -9,6 +9,7 @@ import ipaddress
 from collections.abc import Iterator
 from typing import Any
 
+from .site_events import check_events
 from .site_yaml import Document, Path, path_text
 
 MACHINE_KINDS = ("servers", "standbys", "witnesses")
@@ -33,6 +34,7 @@ def check_rules(document: Document, data: Any, credentials: Any, secrets_file: s
     _cameras(document, data, credentials, secrets_file)
     _licences(document, data)
     _votes(document, data)
+    check_events(document, data, credentials, secrets_file)
 
 
 def _handback(document: Document, data: Any) -> None:

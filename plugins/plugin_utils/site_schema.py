@@ -5,71 +5,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
-
-NAME = r"[a-z][a-z0-9-]{0,30}"
-NIC = r"[A-Za-z0-9_.-]{1,15}"
-LETTER = r"[A-Z]"
-
-#: marks a key that must be given
-REQUIRED: Any = object()
-
-
-@dataclass(frozen=True)
-class Text:
-    """A string; `pattern` must match all of it, `choices` lists the only values."""
-
-    doc: str
-    default: Any = REQUIRED
-    pattern: str | None = None
-    choices: tuple[str, ...] = ()
-    #: how to say `pattern` to people
-    allowed: str = ""
-
-
-@dataclass(frozen=True)
-class Number:
-    doc: str
-    default: Any = REQUIRED
-    low: float = 0
-    high: float = 1e9
-    whole: bool = False
-
-
-@dataclass(frozen=True)
-class Flag:
-    doc: str
-    default: Any = REQUIRED
-
-
-@dataclass(frozen=True)
-class ListOf:
-    """A list; `of` describes each item."""
-
-    doc: str
-    of: Any
-    default: Any = REQUIRED
-
-
-@dataclass(frozen=True)
-class Mapping:
-    """A mapping with known keys."""
-
-    doc: str
-    fields: dict[str, Any] = field(default_factory=dict)
-    default: Any = REQUIRED
-
-
-@dataclass(frozen=True)
-class MapOf:
-    """A mapping from names of one form to values of one form."""
-
-    doc: str
-    key: str
-    key_doc: str
-    of: Any
-    default: Any = REQUIRED
+from .site_schema_events import NOTIFY, RULE
+from .site_spec import LETTER, NAME, NIC, WINDOW, Flag, ListOf, MapOf, Mapping, Number, Text
 
 
 def _addresses(doc: str) -> MapOf:
@@ -167,7 +104,7 @@ SITE_FILE = Mapping(
                         "window": Text(
                             "mode `window`: daily, in the site's time zone; may span midnight",
                             None,
-                            pattern=r"([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d",
+                            pattern=WINDOW,
                             allowed="HH:MM-HH:MM",
                         ),
                     },
@@ -233,5 +170,7 @@ SITE_FILE = Mapping(
                 },
             ),
         ),
+        "rules": MapOf("event rules", NAME, "a name", RULE, {}),
+        "notify": NOTIFY,
     },
 )

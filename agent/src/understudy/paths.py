@@ -14,8 +14,10 @@ HEARTBEAT_KEY = ETC / "heartbeat.key"
 STATE = Path("/var/lib/understudy")
 AGENT_STATE = STATE / "agent"
 RECORDER_STATE = STATE / "recorder"
+EVENTS_STATE = STATE / "events"
 CATALOGUE = RECORDER_STATE / "catalogue.db"
 
 AGENT_SOCKET = Path("/run/understudy-agent/control.sock")
 RECORDER_SOCKET = Path("/run/understudy-recorder/control.sock")
 WEB_SOCKET = Path("/run/understudy-web/http.sock")
+EVENTS_SOCKET = Path("/run/understudy-events/control.sock")

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable
 from types import TracebackType
 
-from understudy.cli.arguments import camera, count, instant
+from understudy.cli.arguments import camera, count, duration, instant
 
 Command = Callable[[argparse.Namespace], int]
 
@@ -72,6 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_keeping(commands)
     _add_operating(commands)
     _add_orders(commands)
+    _add_events(commands)
     _add_services(commands)
     return parser
 
@@ -204,6 +205,21 @@ def _add_orders(commands: _Commands[argparse.ArgumentParser]) -> None:
     delete.add_argument("--force", action="store_true", help="although it carries another server's part")
 
 
+def _add_events(commands: _Commands[argparse.ArgumentParser]) -> None:
+    lazily = _lazily("understudy.cli.events")
+
+    rules = _add(commands, "rules", lazily("rules"), "Show the event rules of this server and what they measure.")
+    text = "try the rules on the facts of the last days; nothing is done"
+    rules.add_argument("action", nargs="?", choices=("test",), help=text)
+    rules.add_argument("--since", dest="since_s", type=duration, default=7 * 86400.0, metavar="7d", help="how far back")
+    rules.add_argument("--json", action="store_true", help="print a JSON document")
+    alarms = _add(commands, "alarms", lazily("alarms"), "Show what happened at the site, or acknowledge it.")
+    alarms.add_argument("action", nargs="?", choices=("ack",))
+    alarms.add_argument("id", nargs="?", metavar="ID", help="which alarm to acknowledge")
+    alarms.add_argument("--all", action="store_true", help="those that are over and acknowledged too")
+    alarms.add_argument("--json", action="store_true", help="print a JSON document")
+
+
 def _add_services(commands: _Commands[argparse.ArgumentParser]) -> None:
     _add(commands, "agent", _agent, "Run the failover agent (what its unit starts).")
     _add(
@@ -211,6 +227,7 @@ def _add_services(commands: _Commands[argparse.ArgumentParser]) -> None:
     )
     _add(commands, "recorder", _recorder, "Run the recorder (what its unit starts).")
     _add(commands, "web", _web, "Run the web part (what its unit starts).")
+    _add(commands, "events", _events, "Watch the event rules and tell people (what its unit starts).")
     _add_simulate(commands)
 
 
@@ -255,6 +272,12 @@ def _recorder(options: argparse.Namespace) -> int:
 
 def _web(options: argparse.Namespace) -> int:
     from understudy.web.app import main as run
+
+    return run()
+
+
+def _events(options: argparse.Namespace) -> int:
+    from understudy.events.service import main as run
 
     return run()
 

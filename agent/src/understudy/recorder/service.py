@@ -216,7 +216,7 @@ class Service:
 
     async def _progress(self, _: control.Document) -> control.Document:
         progress = await self._in_loop(lambda: self._fleet.progress(self._store.disks(), time.monotonic()))
-        return {**progress, "clock": self._store.clock.problem}
+        return {**progress, "clock": self._store.clock.problem, "pid": os.getpid()}
 
     async def _confirm_clock(self, _: control.Document) -> control.Document:
         await asyncio.to_thread(self._store.clock.confirm)

@@ -12,6 +12,8 @@ from typing import Literal
 
 import msgspec
 
+from understudy.site.event_rules import Notify, Rule
+
 PLAN_VERSION = 1
 PLAN_PATH = Path("/etc/understudy/plan.json")
 
@@ -162,6 +164,10 @@ class Plan(_Struct, frozen=True, kw_only=True):
     logical: tuple[Logical, ...]
     #: standby name -> its backup capture devices
     mirror: dict[str, tuple[MirrorSlot, ...]] = {}
+    #: time servers of the site, which the clock is measured against; empty: the carrier of the first logical server
+    ntp_servers: tuple[str, ...] = ()
+    rules: tuple[Rule, ...] = ()
+    notify: Notify = Notify()
 
     def server(self, name: str) -> Server:
         """The physical server `name`; KeyError when the plan has none."""

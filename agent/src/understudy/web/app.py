@@ -23,7 +23,7 @@ from understudy.footage.hold_exchange import HoldExchange
 from understudy.footage.peers import Peers, node_tls
 from understudy.footage.redirect import Redirect
 from understudy.site.plan import PlanError, load
-from understudy.web import event_routes, footage_routes, hold_routes, node_routes, retention_routes
+from understudy.web import event_routes, footage_routes, hold_routes, incident_routes, node_routes, retention_routes
 from understudy.web.auth import servers_only
 from understudy.web.event_exchange import EventExchange
 from understudy.web.problems import problems
@@ -45,6 +45,7 @@ def make_app(services: Services) -> web.Application:
     app.add_routes(event_routes.routes)
     app.add_routes(hold_routes.routes)
     app.add_routes(retention_routes.routes)
+    app.add_routes(incident_routes.routes)
     return app
 
 

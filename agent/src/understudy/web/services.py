@@ -26,6 +26,7 @@ class Services:
     peers: Peers
     agent_socket: Path = paths.AGENT_SOCKET
     recorder_socket: Path = paths.RECORDER_SOCKET
+    events_socket: Path = paths.EVENTS_SOCKET
     holds: HoldBook = field(init=False)
     server_names: frozenset[str] = field(init=False)
 

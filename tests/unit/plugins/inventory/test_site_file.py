@@ -117,6 +117,33 @@ def test_f05_a_standby_mirrors_only_what_its_groups_allow(tmp_path: Path) -> Non
     assert len(south) < 4, "north has cameras that a standby of another group needs no device for"
 
 
+def test_s58_rules_and_notifications_reach_every_server_with_their_defaults_and_logins(tmp_path: Path) -> None:
+    text = LAB.read_text().replace("security: none, from", "security: starttls, credentials: post, from")
+    text = text.replace("port: 25, ", "").replace(
+        "  per_hour", "  webhook: {url: 'https://h.test/x', credentials: hook}\n  per_hour"
+    )
+    logins = "{cameras: {username: v, password: p}, post: {username: nvr, password: s3}, hook: {password: k}}"
+    for variables in read(text, tmp_path, f"understudy_credentials: {logins}").values():
+        plan = agent_plan.decode(json.dumps(variables["understudy_plan"]).encode(), "plan")
+        rules = {rule.name: rule for rule in plan.rules}
+        assert rules["broken"].actions == ("failover",)
+        assert (rules["camera-link"].nic, rules["camera-link"].where) == ("cam0", ("rec1", "rec2"))
+        assert (rules["footage-disk"].for_s, rules["footage-disk"].clear_s) == (5, 30)
+        assert plan.notify.mail is not None
+        assert (plan.notify.mail.port, plan.notify.mail.username, plan.notify.mail.password) == (587, "nvr", "s3")
+        assert plan.notify.webhook is not None
+        assert plan.notify.webhook.secret == "k"
+        assert plan.ntp_servers == ("198.18.30.5",)
+
+
+def test_a_witness_is_told_no_login_of_a_mail_server(tmp_path: Path) -> None:
+    example = (ROOT / "inventory/examples/one-plus-one-witness/kiosk.site.yml").read_text()
+    mail = "notify: {mail: {host: mail.test, from: a@b, to: [c@d], credentials: cameras}}\n"
+    for variables in read(example + mail, tmp_path).values():
+        plan = agent_plan.decode(json.dumps(variables["understudy_plan"]).encode(), "plan")
+        assert (plan.notify.mail is None) == (plan.me.kind == "witness")
+
+
 WRONG = yaml.safe_load((Path(__file__).parent / "wrong_sites.yml").read_text())
 
 
