@@ -157,6 +157,11 @@ def test_the_table_is_read_when_something_changed_and_is_never_old(machines: Pai
         watch = Watch(lambda: None)
         watch.start()
         with Counting(watch) as addresses:
+            ends_s = time.monotonic() + 5
+            while not any(address.startswith("fe80:") for address in addresses.addresses):
+                assert time.monotonic() < ends_s, "the kernel gave the link no address of its own"
+                addresses.now_s += 1
+                await asyncio.sleep(0.01)
             before = addresses.addresses
             addresses.replace("lan0", V4, 30)
             addresses.replace("lan0", V6, 30)
