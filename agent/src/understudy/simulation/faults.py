@@ -13,6 +13,8 @@ from understudy.simulation.world import CLIENTS, NETWORKS, World
 
 #: faults begin after everybody has settled and end before the site is healed
 FIRST_S, LAST_S = 3.0, 18.0
+#: share of the schedules in which a server drifts
+DRIFTS = 0.3
 
 
 def crash(world: World, fault: Fault) -> Callable[[], None]:
@@ -270,7 +272,7 @@ KINDS: dict[str, tuple[Inject, int, int]] = {
 
 
 def draw(random: Random, machines: list[str]) -> list[Fault]:
-    """One to six faults, overlapping as it comes."""
+    """One to six faults, overlapping as it comes, and now and then a server that is not as it should be."""
     faults = []
     for _ in range(random.randint(1, 6)):
         kind = random.choices(list(KINDS), weights=[weight for _, _, weight in KINDS.values()])[0]
@@ -278,6 +280,9 @@ def draw(random: Random, machines: list[str]) -> list[Fault]:
         at = round(random.uniform(FIRST_S, LAST_S), 2)
         lasts = round(random.choice([0.3, 1.0, 3.0, 4.0, 6.0, 12.0]) * random.uniform(0.7, 1.3), 2)
         faults.append(Fault(at=at, lasts=lasts, kind=kind, targets=targets))
+    if random.random() < DRIFTS:
+        at, lasts = round(random.uniform(FIRST_S, LAST_S), 2), round(random.uniform(2.0, 15.0), 2)
+        faults.append(Fault(at=at, lasts=lasts, kind="drift", targets=(random.choice(machines),)))
     return sorted(faults, key=lambda fault: fault.at)
 
 

@@ -62,6 +62,8 @@ class Machine:
         self.memory = Memory()
         self.recorder = Recorder()
         self.recorder_mute = False
+        #: why this standby must not take over now
+        self.unfit = ""
         #: part -> true time at which the kernel removes the addresses
         self.kernel: dict[str, float] = {}
         self.peers: dict[str, Peer] = {}
@@ -241,7 +243,7 @@ class Machine:
             progress = {
                 name: PartProgress(mode=mode, ready=ready(name, now)) for name, mode in self.recorder.assignment.items()
             }
-        return Observation(
+        observation = Observation(
             now_s=self.local(),
             results=results,
             peers=dict(self.peers),
@@ -249,18 +251,21 @@ class Machine:
             addresses=frozenset(name for name, expiry in self.kernel.items() if expiry > now),
             probes=self.probes,
             orders=self.orders(),
+            window_open=self.world.window_open,
+            unfit=(self.unfit,) if self.unfit and self.site.is_standby else (),
         )
+        return self.world.mutation.observation(observation)
 
     def orders(self) -> Orders:
         """What people want of it now."""
         return orders_of(self.standing, leaving=self.leaving, moves=self._moves())
 
     def _moves(self) -> dict[str, str]:
-        """What operators want moved; after healing one sends home what was moved by hand."""
+        """What operators want moved; after healing one sends home what waits for it."""
         if not self.world.healed:
             return self.wants
-        homes = {part.name: part.home for part in self.site.parts}
-        return {name: homes[name] for name in self.memory.stays}
+        homes, manual = {part.name: part.home for part in self.site.parts}, self.site.handback.mode == "manual"
+        return homes if manual else {name: homes[name] for name in self.memory.stays}
 
     def _set_addresses(self, action: Addresses) -> None:
         now, local = self.world.now, self.local()

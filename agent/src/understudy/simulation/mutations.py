@@ -6,7 +6,7 @@ import msgspec
 
 from understudy.arbitration.register import Txn, TxnResult
 from understudy.failover.memory import State
-from understudy.failover.model import ProbeResult, Transact
+from understudy.failover.model import Observation, ProbeResult, Transact
 from understudy.simulation.fault import Takeover
 from understudy.simulation.machine import FOREVER
 
@@ -21,6 +21,10 @@ class Mutation:
     def answer(self, result: TxnResult, local_s: float) -> TxnResult:
         """What the agent hears of an answer that arrives at `local_s`."""
         return result
+
+    def observation(self, observation: Observation) -> Observation:
+        """What the agent sees."""
+        return observation
 
     def state(self, state: State) -> State:
         """What the agent remembers after a step."""
@@ -78,6 +82,26 @@ class DropComparison(Mutation):
         return Txn(puts=transact.txn.puts, reads=transact.txn.reads)
 
 
+class IgnoreFitness(Mutation):
+    """A standby takes over although it has drifted or has no licence."""
+
+    name = "ignore-fitness"
+
+    def observation(self, observation: Observation) -> Observation:
+        return msgspec.structs.replace(observation, unfit=())
+
+
+class IgnoreHandbackMode(Mutation):
+    """Parts go home by themselves, whatever the site file says."""
+
+    name = "ignore-handback-mode"
+
+    def state(self, state: State) -> State:
+        handback = msgspec.structs.replace(state.site.handback, mode="automatic")
+        state.site = msgspec.structs.replace(state.site, handback=handback)
+        return state
+
+
 class IgnoreWire(Mutation):
     """An early claim does not care who answers for the addresses."""
 
@@ -107,6 +131,8 @@ MUTATIONS: dict[str, type[Mutation]] = {
         DeadlineFromAnswer,
         SkipPromise,
         DropComparison,
+        IgnoreFitness,
+        IgnoreHandbackMode,
         IgnoreWire,
         IgnoreEarlyDeadline,
     )

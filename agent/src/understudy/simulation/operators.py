@@ -1,4 +1,4 @@
-"""What people do to a simulated site: maintenance, shutdowns, moves, FAILED, `failover-delete`."""
+"""What people do to a simulated site: maintenance, moves, FAILED, `failover-delete`; and a server that drifts."""
 
 from __future__ import annotations
 
@@ -103,6 +103,21 @@ def detach(world: World, fault: Fault) -> Callable[[], None]:
     return lambda: None
 
 
+def drift(world: World, fault: Fault) -> Callable[[], None]:
+    """A server is not as it should be, or its licence has ended: as a standby it must not take over meanwhile."""
+    machine = world.machines[fault.targets[0]]
+    machine.unfit = "its configuration has drifted"
+    if machine.site.is_standby:
+        machine.health.ill("unfit", world.now)
+    return lambda: set_right(world, machine)
+
+
+def set_right(world: World, machine: Machine) -> None:
+    """It is as it should be again."""
+    machine.unfit = ""
+    machine.health.well("unfit", world.now)
+
+
 #: as `faults.KINDS`
 KINDS: dict[str, tuple[Inject, int, int]] = {
     "ask-handback": (ask_handback, 0, 1),
@@ -111,4 +126,6 @@ KINDS: dict[str, tuple[Inject, int, int]] = {
     "shutdown": (shutdown, 1, 3),
     "fail": (fail, 1, 2),
     "detach": (detach, 1, 1),
+    #: drawn apart from the others
+    "drift": (drift, 1, 0),
 }

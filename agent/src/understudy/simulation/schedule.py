@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 from random import Random
+from typing import Literal
 
 from msgspec.structs import replace
 
@@ -26,6 +27,9 @@ FAULTS_END_S = 26.0
 LIVENESS_S = 240.0
 AFTER_S = 4.0
 CLOCK_RATE = 1e-3
+HandbackMode = Literal["automatic", "window", "manual"]
+#: how often each is drawn, compared with the others
+MODES: dict[HandbackMode, int] = {"automatic": 6, "window": 1, "manual": 1}
 
 
 @dataclass(slots=True)
@@ -52,7 +56,7 @@ def run(
 ) -> Report:
     """Play one schedule; `planned` instead of drawn faults replays or shrinks one. Never raises a Violation."""
     world = World(seed, MUTATIONS[mutation]())
-    build(world, takeover=takeover or world.mutation.takeover)
+    build(world, takeover=takeover or world.mutation.takeover, mode=_mode(seed))
     # A generator of its own, so that a schedule with fewer faults is the same history otherwise.
     schedule = faults.draw(Random(seed + 1_000_003), list(world.machines)) if planned is None else planned
     report = Report(seed=seed, faults=schedule, rows=world.rows)
@@ -75,7 +79,19 @@ def run(
     return report
 
 
-def build(world: World, homes: int = 0, standbys: int = 0, limit: int = 1, takeover: Takeover = "certain") -> None:
+def _mode(seed: int) -> HandbackMode:
+    """When parts go home in this schedule; by a generator of its own, as the faults."""
+    return Random(seed + 2_000_003).choices(tuple(MODES), weights=tuple(MODES.values()))[0]
+
+
+def build(
+    world: World,
+    homes: int = 0,
+    standbys: int = 0,
+    limit: int = 1,
+    takeover: Takeover = "certain",
+    mode: HandbackMode = "automatic",
+) -> None:
     """Put a site of that size into the world (0: of a size that is drawn) and switch it on."""
     if not homes:
         homes, standbys, limit = world.random.choice([(1, 1, 1), (2, 1, 1), (2, 1, 2), (2, 2, 1), (3, 2, 1), (3, 2, 2)])
@@ -89,7 +105,7 @@ def build(world: World, homes: int = 0, standbys: int = 0, limit: int = 1, takeo
             standbys=names,
             takeover_limit=limit,
             takeover=takeover,
-            handback=Handback(after_s=AFTER_S),
+            handback=Handback(mode=mode, after_s=AFTER_S),
         )
         rate = 1.0 + world.random.uniform(-CLOCK_RATE, CLOCK_RATE)
         machine = Machine(world, site, rate, world.random.uniform(0.0, 1e6))
@@ -109,6 +125,7 @@ def heal(world: World) -> None:
     world.at_row.clear()
     world.healed = True
     for machine in world.machines.values():
+        operators.set_right(world, machine)
         machine.recorder_mute, machine.wants, machine.trap_s, machine.leaving = False, {}, 0.0, False
         machine.thaw()
         machine.order(replace(machine.standing, maintenance=None))

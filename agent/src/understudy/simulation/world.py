@@ -22,6 +22,10 @@ REQUEST_S = 0.4
 #: heartbeats go over both; logical addresses are on the second
 NETWORKS = ("cameras", "clients")
 CLIENTS = NETWORKS[1]
+#: a part begins to go home
+HANDBACK_ROW = 605
+#: handback.mode `window`: open for so long in every so long, until everything is healed
+OPEN_S, WINDOW_S = 4.0, 12.0
 #: `takeover: early`: claims by silence, and how long two machines may have an address in the one case it gives up
 EARLY_ROWS = frozenset({404, 804})
 CONCEDED_S = 3.0 + 0.4 - 1.25
@@ -86,11 +90,17 @@ class World:
             what(*arguments)
         self.now = end
 
+    @property
+    def window_open(self) -> bool:
+        """Whether the daily window of handback.mode `window` is open; days are short here."""
+        return self.healed or self.now % WINDOW_S < OPEN_S
+
     # -- the register
 
     def transact(self, machine: Machine, transact: Transact) -> None:
         """Carry a transaction to the register and the answer back, unless something is in the way."""
-        if transact.purpose == "take" and (why := machine.orders().must_go):
+        why = machine.orders().must_go or (machine.unfit if machine.site.is_standby else "")
+        if transact.purpose == "take" and why:
             raise Violation(f"at {self.now:.3f} s {machine.name} claims a part although {why}")
         sent_s, process = machine.local(), machine.process
         txn = self.mutation.txn(transact)
@@ -190,9 +200,19 @@ class World:
         """A row of the table fired."""
         self.rows[row.row] += 1
         self.history.append((self.now, machine.name, row))
+        if row.row == HANDBACK_ROW:
+            self._check_handback(machine, row.part)
         strike = self.at_row.pop(row.row, None)
         if strike is not None:
             self.at(self.now, strike, machine, row)
+
+    def _check_handback(self, machine: Machine, part: str) -> None:
+        """`handback.mode`: a part goes home by itself only when it may; by an order, or out of a server that must give
+        it away, always."""
+        mode, orders = machine.site.handback.mode, machine.orders()
+        free = mode == "automatic" or (mode == "window" and self.window_open)
+        if not (free or orders.withdrawn or part in orders.moves):
+            raise Violation(f"at {self.now:.3f} s {machine.name} sends {part} home although handback.mode is {mode}")
 
     def check_addresses(self, machine: Machine, part: str) -> None:
         """An address on at most one machine at any instant, never on one that gave up.
