@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from understudy.failover.memory import Part
 from understudy.failover.model import Mode, PartInfo, Phase, Site
 from understudy.failover.step import HOLDING
-from understudy.simulation import faults, footage, operators
+from understudy.simulation import faults, footage, operators, registers
 from understudy.simulation.fault import Fault, Takeover
 from understudy.simulation.machine import Machine
 from understudy.simulation.mutations import MUTATIONS
@@ -137,6 +137,7 @@ def heal(world: World) -> None:
         machine.start_agent()
     # What was to heal later has been healed now.
     world.drop_heals()
+    registers.order(world, world.now + registers.WATCHES_S)
 
 
 def become_well(world: World) -> None:
