@@ -89,6 +89,7 @@ BOUNDS = {
     "skip-promise": (250, "the addresses of"),
     "drop-comparison": (3000, "the addresses of"),
     "ignore-fitness": (300, "claims a part although its configuration has drifted"),
+    "ignore-heard-epochs": (200, "the addresses of"),
     "ignore-handback-mode": (100, "home although handback.mode is"),
 }
 

@@ -8,7 +8,7 @@ import pytest
 from understudy.arbitration.register import Beat, Owner, Txn, encode
 from understudy.failover import recreate
 from understudy.failover.facts import Facts
-from understudy.failover.model import Heartbeat, Memory, Observation, Peer, Phase
+from understudy.failover.model import Heartbeat, Memory, Observation, Peer, Phase, ProbeResult
 
 SERVERS = ("rec1", "rec2", "stby1")
 
@@ -163,3 +163,44 @@ def test_a_large_site_is_asked_for_and_written_in_pieces(bench: Any) -> None:
 
 def test_f22_heartbeats_tell_the_highest_epoch_that_was_seen(serving: Any) -> None:
     assert serving.state.beacon.epochs == {"north": 5}
+
+
+def test_f22_what_another_server_has_seen_counts_more_than_a_restored_register(bench: Any) -> None:
+    """stby1 took north while rec1 was off; rec1 comes back to a register from before that."""
+    one = bench("rec1", memory=Memory(epochs={"north": 1}))
+    one.register.execute(
+        _put(
+            (one.keys.owner("north"), encode(Owner(node="rec1", epoch=1))),
+            (one.keys.beat("rec1"), encode(Beat(boot="the last one", seq=1, takers=("stby1",)))),
+        )
+    )
+    for _ in range(40):
+        one.hear("stby1", state=Phase.TAKEN_OVER, carries=("north",), epochs={"north": 2})
+        one.step()
+        assert one.held == {}
+    assert "epoch of north is 1, 2 was seen" in one.state.trouble
+    assert one.phase() == Phase.STARTING
+
+
+def test_f22_a_home_without_memory_does_not_create_what_another_server_remembers(bench: Any) -> None:
+    one = bench("rec1")
+    one.run(0.5)
+    for _ in range(30):
+        one.hear("stby1", state=Phase.STANDBY, room=1, epochs={"north": 5})
+        one.step()
+    assert one.rows == [115]
+    assert "epoch of north is 0, 5 was seen" in one.state.trouble
+    assert one.register.values.get(one.keys.owner("north")) is None
+
+
+def test_f22_a_claim_that_is_refused_teaches_the_beat_of_a_register_that_was_set_back(bench: Any) -> None:
+    one = bench("stby1")
+    owner, beat = one.keys.owner("north"), one.keys.beat("rec1")
+    old, new = (encode(Beat(boot="b", seq=seq, takers=("stby1",), holds=("north",))) for seq in (1, 2))
+    one.register.execute(_put((owner, encode(Owner(node="rec1", epoch=1))), (beat, old)))
+    for _ in range(20):
+        one.hear("rec1", carries=("north",), beat=new)
+        one.step()
+    one.probes = {"north": ProbeResult(asked_s=one.now + 600, answered=False)}
+    one.run(12)
+    assert [row for row in one.rows if row in (403, 503, 501)] == [403, 503, 403, 501]

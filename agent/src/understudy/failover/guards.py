@@ -44,6 +44,8 @@ def unowned(facts: Facts, part: Part) -> str | None:
     """
     if part.name not in facts.state.owners or facts.state.owners[part.name] is not None or facts.state.writing:
         return None
+    if facts.state.memory.epochs.get(part.name):
+        return None
     if writing_limitation(facts.state, facts.observation) is not None:
         return None
     if facts.now_s - facts.state.started_s < facts.state.site.timing.suspect_s or facts.carried_by(part) is not None:

@@ -11,7 +11,7 @@ from functools import lru_cache
 
 import msgspec
 
-from understudy.arbitration.register import Beat, RegisterError, TxnResult, decode_beat, decode_owner
+from understudy.arbitration.register import Beat, Owner, RegisterError, TxnResult, decode_beat, decode_owner
 from understudy.failover.memory import Seen, Sent, State
 from understudy.failover.model import Observation, Phase
 
@@ -37,13 +37,18 @@ def beat_of(value: bytes | None) -> Beat | None:
 
 
 def owned(state: State) -> dict[str, int]:
-    """Parts that the newest view of the register gives to this server, with their epochs; not what it gave up."""
+    """Parts that the newest view of the register gives to this server, with their epochs; not what it gave up.
+
+    And not what somebody has seen a higher epoch of: the view is old, or the register was set back.
+    """
     found = {}
     for name, part in state.parts.items():
         if part.phase in GIVEN_UP:
             continue
         owner = state.owners.get(name)
-        if owner is not None and owner.node == state.site.node and owner.state == "held":
+        if owner is None or owner.epoch < state.memory.epochs.get(name, 0):
+            continue
+        if owner.node == state.site.node and owner.state == "held":
             found[name] = owner.epoch
     return found
 
@@ -112,11 +117,12 @@ def writing_limitation(state: State, observation: Observation) -> str | None:
 
 def learn(state: State, key: str, value: bytes | None, at_s: float) -> None:
     """Note a register value first seen at `at_s`; ignore what is older than what is known (reads may be stale)."""
-    seen = state.view.get(key)
-    if seen is not None and seen.value == value:
-        return
-    keys = state.site.keys
+    seen, keys = state.view.get(key), state.site.keys
     part = key.removeprefix(keys.owner(""))
+    if seen is not None and seen.value == value:
+        if part in state.parts:
+            _behind(state, part, state.owners.get(part))  # what others have seen since counts too
+        return
     if part in state.parts:
         if not _learn_owner(state, key, part, value):
             return
@@ -128,6 +134,14 @@ def learn(state: State, key: str, value: bytes | None, at_s: float) -> None:
         state.seq = max(state.seq, beat.seq)
 
 
+def heed(state: State, epochs: dict[str, int]) -> None:
+    """Believe another server that it has seen these epochs: a register that says less is not believed here either."""
+    known = state.memory.epochs
+    newer = {name: epoch for name, epoch in epochs.items() if epoch > known.get(name, 0) and name in state.parts}
+    if newer:
+        state.memory = msgspec.structs.replace(state.memory, epochs={**known, **newer})
+
+
 def _learn_owner(state: State, key: str, part: str, value: bytes | None) -> bool:
     """Decode and check an owner; False when it is stale or not to be believed (fault 22: epochs never go back)."""
     try:
@@ -135,15 +149,20 @@ def _learn_owner(state: State, key: str, part: str, value: bytes | None) -> bool
     except RegisterError as error:
         state.trouble = str(error)
         return False
-    epoch = 0 if owner is None else owner.epoch
-    known = state.memory.epochs.get(part, 0)
-    if epoch < known:
-        state.trouble = f"the register's epoch of {part} is {epoch}, {known} was seen: stale, lost or restored"
+    if _behind(state, part, owner):
         return False
     state.owners = {**state.owners, part: owner}
-    if epoch > known:
-        state.memory = msgspec.structs.replace(state.memory, epochs={**state.memory.epochs, part: epoch})
+    if owner is not None:
+        heed(state, {part: owner.epoch})
     return True
+
+
+def _behind(state: State, part: str, owner: Owner | None) -> bool:
+    """Whether a higher epoch than this owner's was seen; then the register is not believed, and that is told."""
+    epoch, known = 0 if owner is None else owner.epoch, state.memory.epochs.get(part, 0)
+    if epoch < known:
+        state.trouble = f"the register's epoch of {part} is {epoch}, {known} was seen: stale, lost or restored"
+    return epoch < known
 
 
 def _older_beat(state: State, key: str, value: bytes | None, known: bytes | None) -> bool:
@@ -201,9 +220,9 @@ def _written(state: State, sent: Sent, result: TxnResult, now_s: float) -> None:
         _confirmed(state, sent, result, now_s)
         return
     own = state.site.keys.beat(state.site.node)
-    before = state.view
-    # A refused write is no stale read: whatever it says of our own beat is so.
-    state.view = {key: seen for key, seen in before.items() if key != own}
+    before, owners = state.view, state.site.keys.owner("")
+    # A refused write is no stale read: whatever it says of beats is so, older ones of a register that was set back too.
+    state.view = {k: seen for k, seen in before.items() if k not in result.values or k.startswith(owners)}
     for key, value in result.values.items():
         learn(state, key, value, result.answered_at_s)
     state.again = state.view != before
@@ -245,7 +264,8 @@ def _confirmed(state: State, sent: Sent, result: TxnResult, now_s: float) -> Non
     # An answer that comes too late (this process was stopped) confirms nothing that may still be used.
     beat = beat_of(sent.beat)
     good_s = state.site.timing.early_own_s if beat is not None and beat.early else state.site.timing.own_s
-    holds = sent.holds if now_s < result.sent_at_s + good_s - DROP_MARGIN_S else {}
+    late, known = now_s >= result.sent_at_s + good_s - DROP_MARGIN_S, state.memory.epochs
+    holds = {} if late else {name: epoch for name, epoch in sent.holds.items() if epoch >= known.get(name, 0)}
     if holds:
         state.deadline_s = max(state.deadline_s, deadline_s)
     for name, part in state.parts.items():

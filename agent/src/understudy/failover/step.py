@@ -89,14 +89,15 @@ def wake_s(state: State, now_s: float) -> float:
 
 
 def _hear(facts: Facts) -> None:
-    """Beats in heartbeats are evidence as good as the register's.
+    """Beats and epochs in heartbeats are evidence as good as the register's.
 
-    The carrier sends them only after they are confirmed.
+    The carrier sends beats only after they are confirmed, and every server tells only epochs that were confirmed to it.
     """
     state = facts.state
     for name, peer in facts.observation.peers.items():
+        ledger.heed(state, peer.heartbeat.epochs)
         value = peer.heartbeat.beat
-        if not value:
+        if not value or facts.heard(name) is None:
             continue
         key = state.site.keys.beat(name)
         seen = state.view.get(key)

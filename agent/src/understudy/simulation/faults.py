@@ -6,15 +6,15 @@ from collections.abc import Callable
 from random import Random
 
 from understudy.failover.model import Fired
-from understudy.simulation import operators
+from understudy.simulation import operators, registers
 from understudy.simulation.fault import Fault, Inject
 from understudy.simulation.machine import Machine
 from understudy.simulation.world import CLIENTS, NETWORKS, World
 
 #: faults begin after everybody has settled and end before the site is healed
 FIRST_S, LAST_S = 3.0, 18.0
-#: share of the schedules in which a server drifts
-DRIFTS = 0.3
+#: share of the schedules in which a server drifts, in which the register loses what it knows
+DRIFTS, LOSES = 0.3, 0.2
 
 
 def crash(world: World, fault: Fault) -> Callable[[], None]:
@@ -268,11 +268,12 @@ KINDS: dict[str, tuple[Inject, int, int]] = {
     "jitter": (count("jitter"), 0, 1),
     "mute-recorder": (mute_recorder, 1, 1),
     **operators.KINDS,
+    **registers.KINDS,
 }
 
 
 def draw(random: Random, machines: list[str]) -> list[Fault]:
-    """One to six faults, overlapping as it comes, and now and then a server that is not as it should be."""
+    """One to six faults, overlapping as it comes; now and then a server that drifts, a register that is lost."""
     faults = []
     for _ in range(random.randint(1, 6)):
         kind = random.choices(list(KINDS), weights=[weight for _, _, weight in KINDS.values()])[0]
@@ -283,6 +284,9 @@ def draw(random: Random, machines: list[str]) -> list[Fault]:
     if random.random() < DRIFTS:
         at, lasts = round(random.uniform(FIRST_S, LAST_S), 2), round(random.uniform(2.0, 15.0), 2)
         faults.append(Fault(at=at, lasts=lasts, kind="drift", targets=(random.choice(machines),)))
+    if random.random() < LOSES:
+        at, lasts = round(random.uniform(FIRST_S, LAST_S), 2), round(random.uniform(1.0, 12.0), 2)
+        faults.append(Fault(at=at, lasts=lasts, kind=random.choice(list(registers.KINDS)), targets=()))
     return sorted(faults, key=lambda fault: fault.at)
 
 

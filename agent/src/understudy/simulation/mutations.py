@@ -102,6 +102,17 @@ class IgnoreHandbackMode(Mutation):
         return state
 
 
+class IgnoreHeardEpochs(Mutation):
+    """A server believes a register although another one has seen a higher epoch."""
+
+    name = "ignore-heard-epochs"
+
+    def observation(self, observation: Observation) -> Observation:
+        replace = msgspec.structs.replace
+        peers = {n: replace(p, heartbeat=replace(p.heartbeat, epochs={})) for n, p in observation.peers.items()}
+        return replace(observation, peers=peers)
+
+
 class IgnoreWire(Mutation):
     """An early claim does not care who answers for the addresses."""
 
@@ -133,6 +144,7 @@ MUTATIONS: dict[str, type[Mutation]] = {
         DropComparison,
         IgnoreFitness,
         IgnoreHandbackMode,
+        IgnoreHeardEpochs,
         IgnoreWire,
         IgnoreEarlyDeadline,
     )

@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 from random import Random
-from typing import Literal, get_args
+from typing import Literal
 
 from msgspec.structs import replace
 
 from understudy.failover.memory import Part
 from understudy.failover.model import Mode, PartInfo, Phase, Site
 from understudy.failover.step import HOLDING
-from understudy.simulation import faults, footage, operators
+from understudy.simulation import faults, footage, operators, registers
 from understudy.simulation.fault import Fault, Takeover
 from understudy.simulation.machine import Machine
 from understudy.simulation.mutations import MUTATIONS
@@ -28,8 +28,8 @@ LIVENESS_S = 240.0
 AFTER_S = 4.0
 CLOCK_RATE = 1e-3
 HandbackMode = Literal["automatic", "window", "manual"]
-#: how often each is drawn
-MODES = (6, 1, 1)
+#: how often each is drawn, compared with the others
+MODES: dict[HandbackMode, int] = {"automatic": 6, "window": 1, "manual": 1}
 
 
 @dataclass(slots=True)
@@ -81,7 +81,7 @@ def run(
 
 def _mode(seed: int) -> HandbackMode:
     """When parts go home in this schedule; by a generator of its own, as the faults."""
-    return Random(seed + 2_000_003).choices(get_args(HandbackMode), weights=MODES)[0]
+    return Random(seed + 2_000_003).choices(tuple(MODES), weights=tuple(MODES.values()))[0]
 
 
 def build(
@@ -137,6 +137,7 @@ def heal(world: World) -> None:
         machine.start_agent()
     # What was to heal later has been healed now.
     world.drop_heals()
+    registers.order(world, world.now + registers.WATCHES_S)
 
 
 def become_well(world: World) -> None:
