@@ -23,8 +23,8 @@ from understudy.footage.hold_exchange import HoldExchange
 from understudy.footage.peers import Peers, node_tls
 from understudy.footage.redirect import Redirect
 from understudy.site.plan import PlanError, load
-from understudy.web import event_routes, footage_routes, hold_routes, node_routes, retention_routes
-from understudy.web.auth import servers_only
+from understudy.web import event_routes, footage_routes, hold_routes, node_routes, retention_routes, session_routes
+from understudy.web.auth import who_may_ask
 from understudy.web.event_exchange import EventExchange
 from understudy.web.problems import problems
 from understudy.web.services import SERVICES, Services
@@ -38,13 +38,15 @@ SHUTDOWN_S = 2.0
 
 def make_app(services: Services) -> web.Application:
     """The application: routes, and the rule who may ask."""
-    app = web.Application(middlewares=[problems, servers_only])
+    app = web.Application(middlewares=[problems, who_may_ask])
     app[SERVICES] = services
+    app[session_routes.HASHER] = session_routes.Hasher()
     app.add_routes(node_routes.routes)
     app.add_routes(footage_routes.routes)
     app.add_routes(event_routes.routes)
     app.add_routes(hold_routes.routes)
     app.add_routes(retention_routes.routes)
+    app.add_routes(session_routes.routes)
     return app
 
 

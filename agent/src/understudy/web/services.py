@@ -14,6 +14,27 @@ from understudy.footage.disks import Disks
 from understudy.footage.holds import FILE, HoldBook
 from understudy.footage.peers import Peers
 from understudy.site.plan import Plan
+from understudy.web.throttle import Throttle
+from understudy.web.users import Users
+
+#: sessions that ended before their time, remembered until then; more than any site has logins in half a day
+MAX_LOGGED_OUT = 4096
+
+
+class LoggedOut:
+    """Sessions whose people have logged out at this server."""
+
+    def __init__(self) -> None:
+        self._until_s: dict[str, float] = {}
+
+    def __contains__(self, id: str) -> bool:
+        return id in self._until_s
+
+    def add(self, id: str, until_s: float, now_s: float) -> None:
+        """Remember the session `id` until it would have ended; wall time, seconds."""
+        self._until_s = {known: end_s for known, end_s in self._until_s.items() if end_s > now_s}
+        if len(self._until_s) < MAX_LOGGED_OUT:
+            self._until_s[id] = until_s
 
 
 @dataclass(frozen=True)
@@ -26,6 +47,10 @@ class Services:
     peers: Peers
     agent_socket: Path = paths.AGENT_SOCKET
     recorder_socket: Path = paths.RECORDER_SOCKET
+    users: Users = field(default_factory=lambda: Users(paths.USERS))
+    site_key: Path = paths.HEARTBEAT_KEY
+    throttle: Throttle = field(default_factory=Throttle)
+    logged_out: LoggedOut = field(default_factory=LoggedOut)
     holds: HoldBook = field(init=False)
     server_names: frozenset[str] = field(init=False)
 
