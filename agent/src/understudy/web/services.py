@@ -12,6 +12,7 @@ from understudy.footage.access import Footage
 from understudy.footage.catalogue import Catalogue
 from understudy.footage.disks import Disks
 from understudy.footage.holds import FILE, HoldBook
+from understudy.footage.live import Live
 from understudy.footage.peers import Peers
 from understudy.site.plan import Plan
 from understudy.web.throttle import Throttle
@@ -49,14 +50,26 @@ class Services:
     recorder_socket: Path = paths.RECORDER_SOCKET
     users: Users = field(default_factory=lambda: Users(paths.USERS))
     site_key: Path = paths.HEARTBEAT_KEY
+    decision_log: Path = paths.AGENT_STATE / "decisions.jsonl"
     throttle: Throttle = field(default_factory=Throttle)
     logged_out: LoggedOut = field(default_factory=LoggedOut)
     holds: HoldBook = field(init=False)
+    live: Live = field(init=False)
     server_names: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "holds", HoldBook(self.catalogue.path.with_name(FILE)))
+        object.__setattr__(self, "live", Live(self.catalogue, self.disks, self.plan.node))
         object.__setattr__(self, "server_names", frozenset(server.name for server in self.plan.servers))
+
+    def copies(self) -> dict[str, dict[str, int]]:
+        """Per logical server at home here: segments and bytes that other servers hold of it. Blocks."""
+        found: dict[str, dict[str, int]] = {}
+        for part in self.plan.logical:
+            if part.home == self.plan.node:
+                counts = [self.catalogue.volume(name, part.name) for name in self.peers.servers]
+                found[part.name] = {"segments": sum(c[0] for c in counts), "bytes": sum(c[1] for c in counts)}
+        return found
 
     def footage(self) -> Footage:
         """A reader for one request: it notes who was silent."""
