@@ -104,8 +104,7 @@ class Machine:
         self.up = False
 
     async def start(self) -> None:
-        environment = {**os.environ, "PYTHONPATH": str(AGENT)}
-        self._process = subprocess.Popen([sys.executable, str(RECORDER), str(self.root)], env=environment)
+        self._process = self._record()
         handlers = {"status": self._status, "maintenance": self._maintain, "handback": self._order, "move": self._order}
         self._agent = await control.serve(self.root / "agent.sock", handlers)  # type: ignore[arg-type]
         self.catalogue = Catalogue(self.root / "state" / "catalogue.db")
@@ -130,6 +129,10 @@ class Machine:
         copier = Copier(self.plan, self.catalogue, disks, self.peers, redirect, self._carried, holds)
         self._tasks = [asyncio.create_task(work) for work in (redirect.run(), copier.run())]
         self.up = True
+
+    def _record(self) -> subprocess.Popen[bytes]:
+        environment = {**os.environ, "PYTHONPATH": str(AGENT)}
+        return subprocess.Popen([sys.executable, str(RECORDER), str(self.root)], env=environment)
 
     async def crash(self) -> None:
         """Power is gone."""
@@ -201,8 +204,7 @@ class Gate:
     async def _pass(self, request: web.Request) -> web.StreamResponse:
         machine: Machine | None = self._target()
         if machine is None:
-            while self._target() is None:  # packets go nowhere
-                await asyncio.sleep(0.05)
+            await self._nobody()
             assert request.transport is not None
             request.transport.abort()
             return web.Response()
@@ -227,6 +229,11 @@ class Gate:
         if place is not None:
             return self._send(request, machine, unquote(place), passed)
         return web.Response(status=status, body=body, headers=passed)  # type: ignore[arg-type]
+
+    async def _nobody(self) -> None:
+        """Packets go nowhere."""
+        while self._target() is None:  # noqa: ASYNC110 it is changed from several places
+            await asyncio.sleep(0.05)
 
     def _send(self, request: web.Request, machine: Machine, place: str, headers: Any) -> web.Response:
         _, _, letter, path = place.split("/", 3)

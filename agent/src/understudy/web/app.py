@@ -30,6 +30,7 @@ from understudy.web import (
     hold_routes,
     media_routes,
     node_routes,
+    openapi,
     page_routes,
     retention_routes,
     session_routes,
@@ -57,6 +58,7 @@ RESOURCES = (
     event_routes,
     hold_routes,
     retention_routes,
+    openapi,
 )
 
 

@@ -119,7 +119,7 @@ function machineCard(server, disks, clock, status, admin) {
   return h(
     `article.card.machine.${kind}`,
     { "data-server": server.name },
-    h("header", {}, h("h3", {}, server.name), h("small", {}, server.kind), h(`span.pill.${kind}`, {}, server.state.toLowerCase())),
+    h("header", {}, h("h3", {}, server.name), h("small", {}, server.kind), h(`span.pill.${kind}`, {}, server.state.toLowerCase().replaceAll("_", " "))),
     h("p.carries", {}, carries.length ? ["Carries ", ...carries.map((name) => h("b", {}, name))] : server.kind === "witness" ? "Votes only" : "Carries nothing"),
     h("p.heard", {}, heard),
     ["FAILED", "CLEARED", "UNREACHABLE", "ISOLATED"].includes(server.state) && server.reason ? h("p.why.bad", {}, sentence(server.reason)) : null,

@@ -15,7 +15,7 @@ export class Timeline {
     this.logical = logical;
     this.incidents = incidents;
     this.onseek = onseek;
-    this.range = 2;
+    this.range = 1;
     this.cursor = site.now();
     this.centre = null; // null: follows now
     this.data = { spans: [], gaps: [], silent: {} };
