@@ -46,6 +46,9 @@ CAMERAS = {
     "north": ((1, "Gate", "north1"), (2, "Hall", "north2"), (3, "Yard", "north3"), (4, "Ramp", "north4")),
     "south": ((1, "Till", "south1"), (2, "Store", "south2")),
 }
+PREROLL_S = 6.0
+#: so long after the start rec1 has footage that no pre-roll holds (a ring keeps a group of pictures more)
+OLD_S = PREROLL_S + 6.0
 HOMES = {"north": "rec1", "south": "rec2"}
 ADDRESSES = {"north": "127.0.0.1", "south": "198.18.31.102"}
 
@@ -64,7 +67,7 @@ def plan(root: Path, node: str, port: int) -> Plan:
         source = Source(type="rtsp", url=f"rtsp://127.0.0.1:{port}/{path}", username=CAMERA_LOGIN[0])
         source = msgspec.structs.replace(source, password=CAMERA_LOGIN[1])
         track = Track(name="continuous", disk="C", days=7)
-        return Camera(number=number, name=name, source=source, tracks=(track,), preroll_s=15.0)
+        return Camera(number=number, name=name, source=source, tracks=(track,), preroll_s=PREROLL_S)
 
     return Plan(
         version=1,
@@ -274,6 +277,10 @@ class Stage:
         """Run `work` in the stage's loop."""
         return asyncio.run_coroutine_threadsafe(work, self.loop).result(60)
 
+    def settle(self) -> None:
+        """Wait until rec1 has recorded for longer than the standby's pre-roll reaches back."""
+        time.sleep(max(0.0, self._began_s + OLD_S - time.monotonic()))
+
     def take_over(self, after_s: float = 4.0) -> None:
         """rec1 loses power; `after_s` later stby1 carries north with what its pre-roll held."""
         self.do(self._take_over(after_s))
@@ -357,6 +364,7 @@ class Stage:
         self.url = await self._front.start()
         for machine in self.machines.values():
             await machine.start()
+        self._began_s = time.monotonic()
         await self.machines["rec1"].assign({"north": "record"})
         await self.machines["rec2"].assign({"south": "record"})
         await self.machines["stby1"].assign({"north": "preroll", "south": "preroll"})

@@ -11,6 +11,7 @@ let csrf = "";
 
 export async function ask(path, { method = "GET", body, limit = 4000 } = {}) {
   const headers = { Accept: "application/json" };
+  const asker = csrf;
   if (method !== "GET") headers["X-CSRF-Token"] = csrf;
   if (body !== undefined) headers["Content-Type"] = "application/json";
   let answer, text;
@@ -33,7 +34,7 @@ export async function ask(path, { method = "GET", body, limit = 4000 } = {}) {
     /* nginx speaks for a web process that is not there */
   }
   if (!answer.ok) {
-    if (answer.status === 401 && path !== "/api/v1/session") dispatchEvent(new Event("loggedout"));
+    if (answer.status === 401 && path !== "/api/v1/session" && asker === csrf) dispatchEvent(new Event("loggedout"));
     const status = answer.status === 502 || answer.status === 504 ? 0 : answer.status;
     throw new ApiError(status, document?.detail ?? `The server answers ${answer.status}.`);
   }
@@ -67,19 +68,23 @@ export const site = Object.assign(new EventTarget(), {
 
 const POLL_MS = 1000;
 let timer = 0;
+let watching = 0;
 
 export function watch() {
-  clearTimeout(timer);
+  unwatch();
+  const mine = watching;
   const round = async () => {
     const sent = Date.now();
     try {
-      site.overview = await ask("/api/v1/site", { limit: site.answers ? 2500 : 1200 });
+      const overview = await ask("/api/v1/site", { limit: site.answers ? 2500 : 1200 });
+      if (mine !== watching) return;
+      site.overview = overview;
       const middle = (sent + Date.now()) / 2;
       const offset = Date.parse(site.overview.status.time) - middle;
       if (Math.abs(offset - site.offset) > 300) site.offset = offset;
       settle(true);
     } catch (error) {
-      if (error.status === 401) return;
+      if (error.status === 401 || mine !== watching) return;
       if (error.status === 0) settle(false);
     }
     timer = setTimeout(round, site.answers ? POLL_MS : 300);
@@ -89,6 +94,7 @@ export function watch() {
 
 export function unwatch() {
   clearTimeout(timer);
+  watching += 1;
   site.overview = null;
 }
 

@@ -4,6 +4,8 @@ import { site } from "./api.js";
 
 const STILL_MS = 2500; // without a new frame for so long it begins anew
 const AGAIN_MS = 400;
+const FAR_S = 3; // further behind than this it jumps ahead, where there is something to jump to
+const JUMP_MS = 3000;
 
 const patience = (first, load, retries) => ({
   default: {
@@ -22,7 +24,7 @@ export const POLICIES = {
 
 const CONFIG = {
   enableWorker: false,
-  lowLatencyMode: false,
+  lowLatencyMode: true, // plays a little faster while it is too far behind
   liveSyncDuration: 1.5,
   liveMaxLatencyDuration: 5,
   maxLiveSyncPlaybackRate: 1.2,
@@ -106,11 +108,20 @@ export class LivePicture {
       this.last = this.video.currentTime;
       this.moved = now;
       if (!first) this.tell("moving", "");
+      this.keepUp(now);
     } else if (now - this.moved > STILL_MS) {
       this.tell("waiting", this.text ?? "");
       this.again(0);
     }
     if (this.video.paused && !document.hidden) this.video.play().catch(() => {});
+  }
+
+  keepUp(now) {
+    if (!(this.behind > FAR_S) || now - (this.jumped ?? 0) < JUMP_MS) return;
+    const ahead = this.hls.liveSyncPosition;
+    if (!(ahead - this.video.currentTime > 0.5)) return;
+    this.jumped = now;
+    this.video.currentTime = ahead;
   }
 
   again(after) {

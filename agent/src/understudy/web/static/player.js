@@ -16,6 +16,7 @@ export function player(root, logical, number, at) {
   let live = false;
 
   const frame = h("div.screen", {}, h("video", { playsInline: true }), h("canvas.still"), h("div.tile-spinner"), h("p.tile-note", { hidden: true }));
+  frame.dataset.state = "waiting";
   const video = frame.querySelector("video");
   const note = frame.querySelector(".tile-note");
   video.muted = true;
