@@ -137,12 +137,16 @@ class Machine:
         environment = {**os.environ, "PYTHONPATH": str(AGENT)}
         return subprocess.Popen([sys.executable, str(RECORDER), str(self.root)], env=environment)
 
+    def kill(self) -> None:
+        """End the recorder, however far the start came."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
     async def crash(self) -> None:
         """Power is gone."""
         self.up = False
-        assert self._process is not None
-        self._process.kill()
-        self._process.wait()
+        self.kill()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -399,6 +403,7 @@ class Stage:
         for machine in self.machines.values():
             if machine.up:
                 await machine.crash()
+            machine.kill()
         for gate in [*self._gates, self._front]:
             await gate.close()
 
