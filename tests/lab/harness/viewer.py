@@ -59,7 +59,9 @@ def longest_stall_s(page: Page) -> float:
 
     What the picture moved on by between two looks is taken off: a busy machine looks late, which is no stall.
     """
-    seen = [(at / 1000, place) for at, place in page.evaluate("clearInterval(window.seeing), window.seen")]
+    seen: list[tuple[float, float]] = [
+        (at / 1000, place) for at, place in page.evaluate("clearInterval(window.seeing), window.seen")
+    ]
     moved = [after for before, after in pairwise(seen) if after[1] != before[1]]
     if not moved:
         return float("inf")
