@@ -141,8 +141,15 @@ def host_variables(data: Any, plan: dict[str, Any], name: str, controller_dir: s
         },
         "understudy_etcd": {"name": name, "peer_address": server["peer_address"], "members": members},
         "understudy_disks": [] if kind == "witnesses" else _host_disks(data, name),
+        "understudy_users": _users(data),
         "understudy_pki": {"node": _identity(name, server["nics"]), "logical": _logical_identities(plan, server)},
     }
+
+
+def _users(data: Any) -> list[dict[str, str]]:
+    """The users of the viewer page; a site that names none has one that may do everything."""
+    users = data["users"] or {"admin": {"role": "admin"}}
+    return [{"name": name, "role": user["role"]} for name, user in users.items()]
 
 
 def may_carry(server: Any, part: Any) -> bool:

@@ -27,6 +27,7 @@ def machines(data: Any) -> Iterator[tuple[str, str, Any]]:
 def check_rules(document: Document, data: Any, credentials: Any, secrets_file: str) -> None:
     """Add to `document` what is wrong between the parts of `data`; `credentials` is that key of the secrets file."""
     _handback(document, data)
+    _users(document, data)
     _names(document, data)
     _addresses(document, data)
     _logical(document, data)
@@ -43,6 +44,13 @@ def _handback(document: Document, data: Any) -> None:
         document.problem(("site", "handback"), "mode is window and there is no window; allowed: HH:MM-HH:MM")
     if handback["mode"] != "window" and handback["window"] is not None:
         document.problem(("site", "handback", "window"), f"mode is {handback['mode']}; a window needs mode: window")
+
+
+def _users(document: Document, data: Any) -> None:
+    if data["users"] and all(user["role"] != "admin" for user in data["users"].values()):
+        document.problem(
+            ("users",), f"{', '.join(data['users'])}: nobody is admin; allowed: one or more with role: admin"
+        )
 
 
 def _names(document: Document, data: Any) -> None:

@@ -113,6 +113,22 @@ SITE_FILE = Mapping(
                 "heartbeat_port": Number("UDP port", 4620, low=1024, high=65535, whole=True),
             },
         ),
+        "users": MapOf(
+            "who may log in to the viewer page; passwords are made in `controller_dir`/users; none: one admin, `admin`",
+            NAME,
+            "a name",
+            Mapping(
+                "a user",
+                {
+                    "role": Text(
+                        "`viewer` looks at everything, `admin` also moves parts and orders maintenance",
+                        "viewer",
+                        choices=("viewer", "admin"),
+                    ),
+                },
+            ),
+            {},
+        ),
         "nics": MapOf(
             "NICs in use; the same names on every server",
             NIC,

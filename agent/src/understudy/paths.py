@@ -8,8 +8,10 @@ CA_CERTIFICATE = PKI / "ca.crt"
 #: this server's certificate (server and client authentication), SAN: its name and physical addresses
 NODE_CERTIFICATE = PKI / "node.crt"
 NODE_KEY = PKI / "node.key"
-#: 32 bytes in hex; authenticates heartbeats within the site
+#: 32 bytes in hex; authenticates heartbeats within the site, and what is derived from it sessions and webhooks
 HEARTBEAT_KEY = ETC / "heartbeat.key"
+#: who may log in, with the hashes of their passwords (`web/users.py`)
+USERS = ETC / "users.json"
 
 STATE = Path("/var/lib/understudy")
 AGENT_STATE = STATE / "agent"

@@ -114,7 +114,7 @@ class Machine:
         self._servers: list[asyncio.Server] = []
         self.service: Service | None = None
         app = web.Application()
-        app.router.add_route("*", "/api/v1/incidents/known", self._known)
+        app.router.add_route("*", "/api/v1/alarms/known", self._known)
         app.router.add_get("/api/v1/node", self._node)
         app.router.add_get("/api/v1/timeline/{logical}/{camera}", self._timeline)
         self.front = TestServer(app)

@@ -47,7 +47,7 @@ def test_incidents_are_told_and_asked_over_https_by_servers_of_the_site_only(tmp
             answer = await client.get(PATH, headers=REC2)
             told = msgspec.json.decode(await answer.read(), type=Known)
             assert (told.node, told.incidents) == ("rec1", known.incidents)
-            alarms = (await (await client.get("/api/v1/incidents", headers=REC2)).json())["alarms"]
+            alarms = (await (await client.get("/api/v1/alarms", headers=REC2)).json())["alarms"]
             assert [alarm["state"] for alarm in alarms] == ["open"]
             assert events.exchange.releases["rec2"] == "cafe"
             server.close()

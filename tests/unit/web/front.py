@@ -57,9 +57,9 @@ class Front:
         self.requests.append(f"{request.method} {unquote(request.path_qs)}")
         if self.faults.refuse:
             return web.Response(status=self.faults.refuse.pop(0))
-        headers = {}
+        headers = {"Range": request.headers["Range"]} if "Range" in request.headers else {}
         if self._caller is not None:
-            headers = {"X-Client-Verify": "SUCCESS", "X-Client-CN": self._caller}
+            headers |= {"X-Client-Verify": "SUCCESS", "X-Client-CN": self._caller}
         url = str(self._inner.make_url("")).rstrip("/") + request.raw_path
         async with (
             aiohttp.ClientSession() as session,

@@ -19,7 +19,7 @@ from understudy.site.plan import Plan
 
 log = logging.getLogger(__name__)
 
-PATH = "/api/v1/incidents/known"
+PATH = "/api/v1/alarms/known"
 POLL_S = 0.5
 #: a server that does not answer is told again after so many rounds
 _RETRY_ROUNDS = 10

@@ -201,6 +201,13 @@ class Catalogue:
             limit,
         )
 
+    def volume(self, holder: str, logical: str) -> tuple[int, int]:
+        """How many segments of a logical server, and bytes, `holder` has."""
+        query = "SELECT count(*), coalesce(sum(bytes), 0) FROM segment WHERE holder = ? AND logical = ?"
+        with self._lock:
+            segments, size = self._db.execute(query, (holder, logical)).fetchone()
+        return segments, size
+
     def directories(self, holder: str, disk: str) -> dict[str, tuple[int, int]]:
         """Per directory (without the slash behind) of `holder`'s letter: how many rows, and how many of them open."""
         query = (

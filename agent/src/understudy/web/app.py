@@ -23,8 +23,21 @@ from understudy.footage.hold_exchange import HoldExchange
 from understudy.footage.peers import Peers, node_tls
 from understudy.footage.redirect import Redirect
 from understudy.site.plan import PlanError, load
-from understudy.web import event_routes, footage_routes, hold_routes, incident_routes, node_routes, retention_routes
-from understudy.web.auth import servers_only
+from understudy.web import (
+    action_routes,
+    alarm_routes,
+    event_routes,
+    footage_routes,
+    hold_routes,
+    media_routes,
+    node_routes,
+    openapi,
+    page_routes,
+    retention_routes,
+    session_routes,
+    site_routes,
+)
+from understudy.web.auth import who_may_ask
 from understudy.web.event_exchange import EventExchange
 from understudy.web.problems import problems
 from understudy.web.services import SERVICES, Services
@@ -35,17 +48,31 @@ log = logging.getLogger(__name__)
 WATCHDOG_SHARE = 3
 SHUTDOWN_S = 2.0
 
+RESOURCES = (
+    page_routes,
+    session_routes,
+    site_routes,
+    action_routes,
+    media_routes,
+    node_routes,
+    footage_routes,
+    event_routes,
+    alarm_routes,
+    hold_routes,
+    retention_routes,
+    openapi,
+)
+
 
 def make_app(services: Services) -> web.Application:
     """The application: routes, and the rule who may ask."""
-    app = web.Application(middlewares=[problems, servers_only])
+    app = web.Application(middlewares=[problems, who_may_ask])
     app[SERVICES] = services
-    app.add_routes(node_routes.routes)
-    app.add_routes(footage_routes.routes)
-    app.add_routes(event_routes.routes)
-    app.add_routes(hold_routes.routes)
-    app.add_routes(retention_routes.routes)
-    app.add_routes(incident_routes.routes)
+    app[session_routes.HASHER] = session_routes.Hasher()
+    app[site_routes.OVERVIEW] = site_routes.Overview()
+    app.on_response_prepare.append(page_routes.harden)
+    for resource in RESOURCES:
+        app.add_routes(resource.routes)
     return app
 
 

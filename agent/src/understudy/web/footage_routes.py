@@ -22,7 +22,7 @@ from understudy.footage.instants import parse
 from understudy.footage.model import Segment
 from understudy.footage.peers import Digest, Healed, Listing
 from understudy.recorder.fmp4.scan import scan
-from understudy.web.auth import CALLER
+from understudy.web.auth import CALLER, for_people
 from understudy.web.problems import Problem
 from understudy.web.services import SERVICES, Services
 
@@ -105,6 +105,7 @@ def _free(path: Path, sha256: str) -> None:
 
 
 @routes.get("/api/v1/timeline/{logical}/{camera}")
+@for_people("viewer")
 async def timeline(request: web.Request) -> web.Response:
     """Spans and gaps of a camera's track (its first unless `track` names one) over every server that answers."""
     services = request.app[SERVICES]

@@ -13,6 +13,7 @@ from understudy.footage.document import tracks_of
 from understudy.footage.peers import PeerError
 from understudy.footage.retention_report import TrackReport, report, retention_document
 from understudy.site.plan import Camera
+from understudy.web.auth import for_people
 from understudy.web.problems import Problem
 from understudy.web.services import SERVICES, Services
 from understudy.web.status import ANSWER_S, NodeAnswer
@@ -21,6 +22,7 @@ routes = web.RouteTableDef()
 
 
 @routes.get("/api/v1/retention")
+@for_people("viewer")
 async def retention(request: web.Request) -> web.Response:
     """Every track of every camera, or of `camera`; and recorders that do not delete by age, with the reason."""
     services = request.app[SERVICES]

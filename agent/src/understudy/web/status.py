@@ -25,6 +25,8 @@ class NodeAnswer(msgspec.Struct, frozen=True, kw_only=True):
     status: Document | None = None
     progress: Document | None = None
     errors: tuple[str, ...] = ()
+    #: per logical server at home here: what other servers hold of its footage and is still to come home
+    copies: dict[str, Document] = {}
 
 
 class NoStatus(Exception):
@@ -61,6 +63,33 @@ async def site_status(plan: Plan, peers: Peers, agent: Path) -> tuple[Document, 
     else:
         raise NoStatus(f"the agent here does not answer ({local}), nor does any other server of the site")
     return {**document, "logical": [_with_cameras(plan, part, answers) for part in document["logical"]]}, warning
+
+
+async def overview(plan: Plan, peers: Peers, local: NodeAnswer) -> Document:
+    """What the page shows of the site; NoStatus when neither the agent here nor any other server can tell."""
+    others = await asyncio.gather(*(_node(peers, name) for name in peers.servers))
+    nodes = {name: node for name, node in zip(peers.servers, others, strict=True) if node is not None}
+    nodes[plan.node] = local
+    told = {name: node.status for name, node in nodes.items() if node.status is not None}
+    if not told:
+        raise NoStatus(f"no server of the site can tell its status ({'; '.join(local.errors)})")
+    document = told.get(plan.node) or told[min(told)]
+    status = {**document, "logical": [_with_cameras(plan, part, told) for part in document["logical"]]}
+    return {
+        "status": status,
+        "disks": {name: (node.progress or {}).get("disks", {}) for name, node in nodes.items()},
+        "clocks": {name: problem for name, node in nodes.items() if (problem := (node.progress or {}).get("clock"))},
+        "copies": {logical: waiting for node in nodes.values() for logical, waiting in node.copies.items()},
+        "silent": sorted(set(peers.servers) - set(nodes)),
+        "errors": list(local.errors),
+    }
+
+
+async def _node(peers: Peers, name: str) -> NodeAnswer | None:
+    try:
+        return await peers.get(name, "/api/v1/node", NodeAnswer, timeout_s=ANSWER_S)
+    except PeerError:
+        return None
 
 
 async def _local(agent: Path) -> Document | str:

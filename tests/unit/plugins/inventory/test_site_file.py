@@ -79,6 +79,20 @@ def test_logical_keys_go_to_the_home_and_to_every_standby_only() -> None:
     assert keys == {"rec1": ["north"], "rec2": ["south"], "stby1": ["north", "south"]}
 
 
+def test_s37_a_site_that_names_no_users_has_one_admin(tmp_path: Path) -> None:
+    hosts = read_site(LAB, load_secrets)
+    assert {name: v["understudy_users"] for name, v in hosts.items()} == {
+        name: [{"name": "admin", "role": "admin"}] for name in hosts
+    }
+    site = tmp_path / "some.site.yml"
+    users = "users:\n  boss: {role: admin}\n  guard:\n\nnics:\n"
+    site.write_text(LAB.read_text().replace("nics:\n", users, 1))
+    (tmp_path / "group_vars" / "all").mkdir(parents=True)
+    (tmp_path / "group_vars/all/vault.yml").write_text((LAB.parent / "group_vars/all/vault.yml").read_text())
+    told = read_site(site, load_secrets)["rec1"]["understudy_users"]
+    assert told == [{"name": "boss", "role": "admin"}, {"name": "guard", "role": "viewer"}]
+
+
 @pytest.mark.parametrize(
     ("part", "expected"),
     [

@@ -126,7 +126,7 @@ class Fragmenter:
         last = min(max(last, 1), int(_MAX_FRAME_S * self._rate))
         self._floor = floor
         self._sequence += 1
-        return _part(units, decode, last, self._sequence)
+        return lay_out(units, decode, last, self._sequence)
 
     def _cut_before(self, unit: AccessUnit) -> bool:
         if self._bytes + len(unit.payload) > MAX_PART_BYTES or len(self._units) >= MAX_FRAMES:
@@ -140,7 +140,7 @@ class Fragmenter:
         return ticks + self._step > PART_S * self._rate or wall_us > PART_S * 1e6
 
 
-def _part(units: Sequence[AccessUnit], decode: Sequence[int], last_duration: int, sequence: int) -> Part:
+def lay_out(units: Sequence[AccessUnit], decode: Sequence[int], last_duration: int, sequence: int) -> Part:
     """Lay out `units` (decode order) with decode times `decode`; the last frame lasts `last_duration` ticks."""
     payloads = tuple(unit.payload for unit in units)
     length = sum(map(len, payloads))

@@ -1,4 +1,4 @@
-"""Incidents between servers: this process passes on what its events service knows and is told."""
+"""Alarms: this process passes on what the events service here knows of incidents, and what other servers tell it."""
 
 from __future__ import annotations
 
@@ -9,25 +9,27 @@ import msgspec
 from aiohttp import web
 
 from understudy import control
+from understudy.web.auth import for_people
 from understudy.web.problems import Problem
 from understudy.web.services import SERVICES
 
 routes = web.RouteTableDef()
 
 
-@routes.get("/api/v1/incidents")
+@routes.get("/api/v1/alarms")
+@for_people("viewer")
 async def alarms(request: web.Request) -> web.Response:
     """Every incident that is known here, oldest first."""
     return web.json_response({"alarms": (await _ask(request, "alarms"))["alarms"]})
 
 
-@routes.get("/api/v1/incidents/known")
+@routes.get("/api/v1/alarms/known")
 async def known(request: web.Request) -> web.Response:
     """The same in the form in which servers exchange it."""
     return web.json_response((await _ask(request, "known"))["known"])
 
 
-@routes.post("/api/v1/incidents/known")
+@routes.post("/api/v1/alarms/known")
 async def know(request: web.Request) -> web.Response:
     """Another server tells what it knows."""
     try:
