@@ -32,8 +32,8 @@ def told(site: Lab) -> Iterator[Lab]:
 def mails(lab: Lab) -> list[Message]:
     """What the administrator has in the mail box."""
     every = lab.host("cams").run(["sh", "-c", f"cat {MAILS}/*.eml 2>/dev/null || true"]).stdout
-    starts = [found.start() for found in re.finditer(r"^X-Mailsink-From: ", every, re.M)]
-    return [email.message_from_string(every[a:b]) for a, b in zip(starts, [*starts[1:], len(every)], strict=True)]
+    found = re.split(r"^(?=X-Mailsink-From: )", every, flags=re.M)
+    return [email.message_from_string(text) for text in found if text]
 
 
 def text_of(mail: Message) -> str:
