@@ -6,6 +6,7 @@ import { clock, day, h, icon, length } from "./dom.js";
 const RANGES = [2 * 60, 10 * 60, 3600, 6 * 3600, 24 * 3600, 7 * 86400, 30 * 86400].map((seconds) => seconds * 1000);
 const STEPS = [1, 5, 10, 30, 60, 300, 900, 1800, 3600, 3 * 3600, 6 * 3600, 12 * 3600, 86400, 7 * 86400].map((s) => s * 1000);
 const POLL_MS = 4000;
+const POLLS = 900; // a longer span is asked for less often: once in this share of it
 const HEALED_MS = 90000; // another server's footage shorter than this, without a move near it, filled a hole
 const NEAR_MS = 25000;
 
@@ -108,7 +109,7 @@ export class Timeline {
     } catch {
       /* the next round */
     }
-    if (!this.stopped && this.asked === number) this.timer = setTimeout(() => this.poll(), POLL_MS);
+    if (!this.stopped && this.asked === number) this.timer = setTimeout(() => this.poll(), Math.max(POLL_MS, this.width / POLLS));
   }
 
   listen() {
