@@ -25,6 +25,8 @@ const STATES = {
   ISOLATED: "bad",
 };
 
+const TROUBLED = ["FAILED", "CLEARED", "UNREACHABLE", "ISOLATED"]; // whose reason is shown
+
 export function siteView(root, session) {
   const admin = session.role === "admin";
   const banner = h("section.banner");
@@ -55,7 +57,7 @@ export function siteView(root, session) {
 }
 
 const names = (status) => status.servers.map((server) => [server.name, server.state]);
-const shownServer = ({ age_s, reason, ...rest }) => [rest, rest.reachable ? "" : reason.replace(/[\d.]+ s/g, "")];
+const shownServer = ({ age_s, reason, ...rest }) => [rest, !TROUBLED.includes(rest.state) ? "" : reason.replace(/[\d.]+ s/g, "")];
 const shownPart = ({ cameras, why, ...rest }) => [rest, why?.reason.replace(/[\d.]+ s/g, ""), cameras.map((camera) => [camera.mode, camera.error])];
 const roundDisks = (disks) => Object.entries(disks).map(([name, letters]) => [name, Object.entries(letters).map(([letter, disk]) => [letter, disk.state, Math.round((200 * disk.free_bytes) / disk.total_bytes)])]);
 
@@ -122,7 +124,7 @@ function machineCard(server, disks, clock, status, admin) {
     h("header", {}, h("h3", {}, server.name), h("small", {}, server.kind), h(`span.pill.${kind}`, {}, server.state.toLowerCase().replaceAll("_", " "))),
     h("p.carries", {}, carries.length ? ["Carries ", ...carries.map((name) => h("b", {}, name))] : server.kind === "witness" ? "Votes only" : "Carries nothing"),
     h("p.heard"),
-    ["FAILED", "CLEARED", "UNREACHABLE", "ISOLATED"].includes(server.state) && server.reason ? h("p.why.bad", {}, sentence(server.reason)) : null,
+    TROUBLED.includes(server.state) && server.reason ? h("p.why.bad", {}, sentence(server.reason)) : null,
     clock ? h("p.why.bad", {}, sentence(clock)) : null,
     Object.keys(disks).length ? h("div.disks", {}, ...Object.entries(disks).map(([letter, disk]) => diskBar(letter, disk))) : null,
     admin && server.kind !== "witness" ? machineActions(server) : null,
