@@ -66,6 +66,19 @@ def trouble(status: dict[str, Any]) -> list[str]:
     return out
 
 
+def send_home(lab: Lab, part: str, limit_s: float = 90) -> None:
+    """Have the part brought home as soon as its home is back: `handback.after_s`, longer after takeovers in a row, is
+    not waited for."""
+
+    def home() -> bool:
+        there = carrier(lab, part)
+        if there not in (None, HOMES[part]):
+            lab.host(str(there)).run(["understudy", "handback", part], check=False)
+        return there == HOMES[part]
+
+    lab.wait(home, limit_s, f"{part} to go home")
+
+
 def wait_whole(lab: Lab, limit_s: float = 120) -> None:
     """Wait until the site is whole: everything at home, recording, protected, pre-roll filled."""
     last: list[str] = ["no status yet"]

@@ -105,7 +105,7 @@ def test_s50_the_page_tells_who_carries_north_and_why(watching: Viewer) -> None:
 def test_s12_the_outage_plays_from_home_and_across_the_takeover(watching: Viewer) -> None:
     page, lab = watching.page, watching.lab
     lab.heal("rec1")
-    lab.wait(lambda: story.carrier(lab, "north") == "rec1", 150, "north to go home")
+    story.send_home(lab, "north")
     watching.home_s = story.now()
     watching.go("play/north/1")
     page.wait("document.querySelector('.bar .pill').textContent === 'on rec1'", 20, "the page to name rec1")

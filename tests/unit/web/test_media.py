@@ -250,6 +250,36 @@ def test_footage_of_a_silent_server_is_left_out_and_the_rest_plays(tmp_path: Pat
     play(tmp_path, story, standby=False)
 
 
+def test_who_looks_waits_for_a_silent_server_once_and_asks_it_again_soon(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def story(client: Any, site: Site) -> None:
+        services = site.services["rec1"]
+        site.nodes["rec1"].record("rec1-a", 0, 5)
+        site.nodes["stby1"].record("stby1-a", 5, 9)
+        behind, site.urls["stby1"] = site.urls["stby1"], DEAD
+        asked: list[str] = []
+        ask = Peers.segments
+
+        async def counted(self: Peers, name: str, logical: str, **query: Any) -> Any:
+            asked.append(name)
+            return await ask(self, name, logical, **query)
+
+        monkeypatch.setattr(Peers, "segments", counted)
+        for _ in range(3):
+            told = await (await client.get("/api/v1/timeline/north/1")).json()
+            assert "stby1 does not answer" in told["silent"]["stby1"]
+            assert {span["recorder"] for span in told["spans"]} == {"rec1"}
+        assert asked.count("stby1") == 1
+        site.urls["stby1"] = behind
+        services.silent["stby1"] = 0.0, ""
+        told = await (await client.get("/api/v1/timeline/north/1")).json()
+        assert "stby1" not in told["silent"]
+        assert {span["recorder"] for span in told["spans"]} == {"rec1", "stby1"}
+
+    play(tmp_path, story)
+
+
 @pytest.mark.parametrize(
     ("path", "status"),
     [

@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 from collections.abc import Awaitable, Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -133,6 +134,26 @@ def test_f13_a_takeover_and_the_return_are_two_stories_told_by_both_servers() ->
         ("rec1", 803),
         ("stby1", 702),
     ]
+
+
+@pytest.mark.parametrize(
+    "moves",
+    [
+        ["STARTING", "SERVING"],
+        ["STARTING", "CLAIMING", "SERVING"],
+        ["STARTING", "TAKEN_OVER"],
+        ["STANDBY", "SHADOWING", "STANDBY"],
+        ["TAKEN_OVER", "HANDING_BACK", "TAKEN_OVER"],
+    ],
+)
+def test_what_moves_nothing_is_no_incident(moves: list[str]) -> None:
+    rows = [line(second, 1, before, after) for second, (before, after) in enumerate(pairwise(moves))]
+    assert incidents(decisions({"rec1": rows})) == []
+
+
+def test_a_carrier_that_loses_the_register_is_an_outage() -> None:
+    (found,) = incidents(decisions({"rec1": [line(0, 205, "SERVING", "ISOLATED", "the deadline passed")]}))
+    assert (found["kind"], found["title"]) == ("outage", "north without a carrier")
 
 
 def test_what_is_no_decision_is_left_out() -> None:

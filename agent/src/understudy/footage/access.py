@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from understudy.footage.catalogue import Catalogue
@@ -24,23 +24,33 @@ LAG_US = 5_000_000
 class Footage:
     """Reads footage of the whole site as this server sees it.
 
-    `catalogue` is None where there is none (yet). `silent` collects, per server that did not answer, the reason.
+    `catalogue` is None where there is none (yet). `silent` collects, per server that did not answer, the reason;
+    servers in `skip` (with the reason) are not asked at all.
     """
 
-    def __init__(self, plan: Plan, catalogue: Catalogue | None, disks: Disks, peers: Peers) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        catalogue: Catalogue | None,
+        disks: Disks,
+        peers: Peers,
+        skip: Mapping[str, str] | None = None,
+    ) -> None:
         self._plan = plan
         self._catalogue = catalogue
         self._disks = disks
         self._peers = peers
         self._limit = asyncio.Semaphore(PARALLEL)
-        self.silent: dict[str, str] = {}
+        self._skip = dict(skip or {})
+        self.silent: dict[str, str] = dict(self._skip)
 
     async def rows(
         self, logical: str, camera: int, from_us: int | None = None, to_us: int | None = None
     ) -> list[Segment]:
         """Rows of every server that answers, by start; where two know of a segment, this server's copy or the holder's
         own word counts."""
-        asked = [name for name, server in self._peers.servers.items() if server.kind != "witness"]
+        others = self._peers.servers.items()
+        asked = [name for name, server in others if server.kind != "witness" and name not in self._skip]
         if from_us is not None:
             from_us -= LAG_US
         answers = await asyncio.gather(*(self._rows_of(name, logical, camera, from_us, to_us) for name in asked))
@@ -75,6 +85,8 @@ class Footage:
     async def index(self, segment: Segment) -> SegmentIndex:
         """The frame index; FootageError or PeerError when the holder cannot be asked or has no such file."""
         segment = self._newest(segment)
+        if segment.holder in self._skip:
+            raise FootageError(self._skip[segment.holder])
         if segment.holder != self._plan.node:
             async with self._limit:
                 return await self._peers.index(segment.holder, segment.id)

@@ -115,10 +115,11 @@ async def timeline(request: web.Request) -> web.Response:
         from_us, to_us = (parse(request.query[name]) if name in request.query else None for name in ("from", "to"))
     except ValueError as error:
         raise Problem(HTTPStatus.BAD_REQUEST, str(error)) from error
-    footage = services.footage()
+    footage = services.viewing()
     tracks = tracks_of(await footage.rows(logical, camera, from_us, to_us))
     track = request.query.get("track") or first_track(services.plan, logical, camera, tracks)
     found = await footage.timeline(tracks.get(track, []), "video", from_us, to_us)
+    services.viewed(footage)
     try:
         holds = services.holds.active(time.time_ns() // 1000)
     except HoldError as error:

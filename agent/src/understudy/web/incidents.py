@@ -70,7 +70,8 @@ def _begins(story: list[Decision], decision: Decision) -> bool:
 
 def _incident(story: list[Decision]) -> Document | None:
     outcome = next((what for decision in reversed(story) if (what := _what(decision)) is not None), None)
-    if outcome is None:
+    first_start = any((decision.before, decision.after) == ("STARTING", "CLAIMING") for decision in story)
+    if outcome is None or (first_start and outcome[0] == _HOME):
         return None
     kind, server = outcome
     title = f"{story[0].part} {kind}"
@@ -89,10 +90,9 @@ def _incident(story: list[Decision]) -> Document | None:
 
 
 def _what(decision: Decision) -> tuple[str, str] | None:
-    if decision.before == decision.after:
-        return None
-    if decision.after == "TAKEN_OVER" and decision.before not in ("HANDING_BACK", "HANDING_OVER"):
+    """The outcome that a decision is, and where. An agent that only starts again, or for the first time, is none."""
+    if decision.after == "TAKEN_OVER" and decision.before in ("STANDBY", "SHADOWING", "CLAIMING", "MAINTENANCE"):
         return _TAKEN, decision.server
     if decision.after == "SERVING" and decision.before in ("RETURNING", "CLAIMING", "ISOLATED"):
         return _HOME, decision.server
-    return (_LOST, "") if decision.after == "ISOLATED" else None
+    return (_LOST, "") if decision.after == "ISOLATED" != decision.before else None

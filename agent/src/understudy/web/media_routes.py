@@ -90,10 +90,11 @@ async def vod(request: web.Request) -> web.Response:
         raise Problem(HTTPStatus.BAD_REQUEST, f"from, to: {error}") from error
     if not from_us < to_us <= from_us + MAX_SPAN_US:
         raise Problem(HTTPStatus.BAD_REQUEST, "to: must be later than from, by 2 h at most")
-    footage = services.footage()
+    footage = services.viewing()
     tracks = tracks_of(await footage.rows(logical, camera.number, from_us - _LEAD_US, to_us))
     track = request.query.get("track") or first_track(services.plan, logical, camera.number, tracks)
     found = await footage.timeline(tracks.get(track, []), "video", from_us - _LEAD_US, to_us)
+    services.viewed(footage)
     indexes = await _indexes(footage, {piece.segment.id: piece.segment for piece in found.pieces})
     chunks = await asyncio.to_thread(playlist.chunks, found, indexes)
     if not chunks:

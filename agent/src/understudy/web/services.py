@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from understudy.site.plan import Plan
 from understudy.web.throttle import Throttle
 from understudy.web.users import Users
 
+#: who looks at footage does not wait again for a server that was silent so short a time ago
+SILENT_S = 5.0
 #: sessions that ended before their time, remembered until then; more than any site has logins in half a day
 MAX_LOGGED_OUT = 4096
 
@@ -57,6 +60,8 @@ class Services:
     holds: HoldBook = field(init=False)
     live: Live = field(init=False)
     server_names: frozenset[str] = field(init=False)
+    #: servers that were silent -> until when they are not asked again by who only looks (monotonic), and why
+    silent: dict[str, tuple[float, str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "holds", HoldBook(self.catalogue.path.with_name(FILE)))
@@ -75,6 +80,19 @@ class Services:
     def footage(self) -> Footage:
         """A reader for one request: it notes who was silent."""
         return Footage(self.plan, self.catalogue, self.disks, self.peers)
+
+    def viewing(self) -> Footage:
+        """A reader for somebody who looks: it does not wait for servers that were silent just now."""
+        now_s = time.monotonic()
+        skip = {name: reason for name, (until_s, reason) in self.silent.items() if now_s < until_s}
+        return Footage(self.plan, self.catalogue, self.disks, self.peers, skip)
+
+    def viewed(self, footage: Footage) -> None:
+        """Remember who was silent for `footage`. Who was not even asked is asked again when its time is over."""
+        until_s = time.monotonic() + SILENT_S
+        for name, reason in footage.silent.items():
+            if self.silent.get(name, (0.0, ""))[0] < time.monotonic():
+                self.silent[name] = until_s, reason
 
 
 SERVICES = web.AppKey("services", Services)

@@ -73,6 +73,7 @@ export class LivePicture {
 
   begin() {
     this.end();
+    if (!Hls.isSupported()) return this.tell("failed", "This browser is too old to play pictures here.");
     this.moved = performance.now();
     this.last = -1;
     this.recorder = "";

@@ -75,6 +75,7 @@ export class Recording {
     this.asked = this.target = ms;
     this.from = ms;
     this.to = Math.min(ms + AHEAD_MS, site.now());
+    if (!Hls.isSupported()) return this.tell("failed", "This browser is too old to play pictures here.");
     this.tell("loading", "");
     const hls = (this.hls = new Hls({ enableWorker: false, maxBufferLength: 30, backBufferLength: 60, maxBufferHole: 0.5, startPosition: 0, ...POLICIES }));
     hls.on(Hls.Events.ERROR, (_, data) => this.failed(hls, data));

@@ -25,6 +25,8 @@ const STATES = {
   ISOLATED: "bad",
 };
 
+const TROUBLED = ["FAILED", "CLEARED", "UNREACHABLE", "ISOLATED"]; // whose reason is shown
+
 export function siteView(root, session) {
   const admin = session.role === "admin";
   const banner = h("section.banner");
@@ -46,6 +48,7 @@ export function siteView(root, session) {
     show(machines, [status.servers.map(shownServer), roundDisks(disks), clocks, status.logical.map((part) => [part.name, part.carrier])], () =>
       status.servers.map((server) => machineCard(server, disks[server.name] ?? {}, clocks[server.name], status, admin)),
     );
+    for (const server of status.servers) machines.querySelector(`[data-server="${CSS.escape(server.name)}"] .heard`).textContent = heard(server, status);
   }
 
   site.addEventListener("change", draw);
@@ -54,7 +57,7 @@ export function siteView(root, session) {
 }
 
 const names = (status) => status.servers.map((server) => [server.name, server.state]);
-const shownServer = ({ age_s, ...rest }) => [rest, age_s === null ? null : Math.round(age_s)];
+const shownServer = ({ age_s, reason, ...rest }) => [rest, !TROUBLED.includes(rest.state) ? "" : reason.replace(/[\d.]+ s/g, "")];
 const shownPart = ({ cameras, why, ...rest }) => [rest, why?.reason.replace(/[\d.]+ s/g, ""), cameras.map((camera) => [camera.mode, camera.error])];
 const roundDisks = (disks) => Object.entries(disks).map(([name, letters]) => [name, Object.entries(letters).map(([letter, disk]) => [letter, disk.state, Math.round((200 * disk.free_bytes) / disk.total_bytes)])]);
 
@@ -115,18 +118,23 @@ function fact(name, value, bad = false) {
 function machineCard(server, disks, clock, status, admin) {
   const kind = STATES[server.state] ?? "busy";
   const carries = status.logical.filter((part) => part.carrier === server.name).map((part) => part.name);
-  const heard = server.name === status.node ? "answers you now" : server.reachable ? `heard ${length(Math.max(0, server.age_s ?? 0))} ago` : server.age_s === null ? "never heard" : `silent for ${length(server.age_s)}`;
   return h(
     `article.card.machine.${kind}`,
     { "data-server": server.name },
     h("header", {}, h("h3", {}, server.name), h("small", {}, server.kind), h(`span.pill.${kind}`, {}, server.state.toLowerCase().replaceAll("_", " "))),
     h("p.carries", {}, carries.length ? ["Carries ", ...carries.map((name) => h("b", {}, name))] : server.kind === "witness" ? "Votes only" : "Carries nothing"),
-    h("p.heard", {}, heard),
-    ["FAILED", "CLEARED", "UNREACHABLE", "ISOLATED"].includes(server.state) && server.reason ? h("p.why.bad", {}, sentence(server.reason)) : null,
+    h("p.heard"),
+    TROUBLED.includes(server.state) && server.reason ? h("p.why.bad", {}, sentence(server.reason)) : null,
     clock ? h("p.why.bad", {}, sentence(clock)) : null,
     Object.keys(disks).length ? h("div.disks", {}, ...Object.entries(disks).map(([letter, disk]) => diskBar(letter, disk))) : null,
     admin && server.kind !== "witness" ? machineActions(server) : null,
   );
+}
+
+function heard(server, status) {
+  if (server.name === status.node) return "answers you now";
+  if (server.age_s === null) return "never heard";
+  return server.reachable ? `heard ${length(Math.max(0, server.age_s))} ago` : `silent for ${length(server.age_s)}`;
 }
 
 function diskBar(letter, disk) {
