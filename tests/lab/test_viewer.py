@@ -131,7 +131,7 @@ def test_f03_an_admin_puts_the_standby_into_maintenance_from_the_page(watching: 
     watching.go("site")
     button, pill = (
         "[data-server=stby1] footer button",
-        "document.querySelector('[data-server=stby1] .pill').textContent",
+        "document.querySelector('[data-server=stby1] .pill')",
     )
     for wanted in ("maintenance", "primary standby"):
         page.wait(f"document.querySelector('{button}')", 10, "the button")
