@@ -6,10 +6,13 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 from harness import sanity, site, up
 from harness.paths import Paths
@@ -23,8 +26,12 @@ LAB_TEST_LIMIT_S = 900
 TOOL_LIMIT_S = 1500
 """For one tool in CI, where nobody looks on: one that hangs is ended, and the table still says which it was."""
 
+BESIDE_NICE = 10
+"""What runs beside a tool takes what that leaves of the machine."""
+
 TYPED = ("agent/src", "tests/lab", "tests/fuzz", "benchmarks", "plugins/module_utils", "plugins/plugin_utils")
-UNIT = ("tests/unit", "tests/property", "tests/simulation", "tests/fuzz")
+UNIT = ("tests/unit", "tests/property", "tests/fuzz")
+SIMULATION = ("tests/simulation",)
 
 
 @dataclass
@@ -39,20 +46,54 @@ class Session:
     def call(self, *argv: str, env: Mapping[str, str] | None = None, cwd: Path | None = None) -> bool:
         """Run a tool of .venv, output straight through; return whether it succeeded."""
         say(f"$ {' '.join(argv)}")
+        with self._started(*argv, env=env, cwd=cwd) as process:
+            return self._ended_well(process, argv[0])
+
+    @contextmanager
+    def beside(self, *argv: str) -> Iterator[Callable[[], bool]]:
+        """Run a tool of .venv while the block runs, behind everything else; the function that is given waits for it,
+        shows what it said, and tells whether it succeeded."""
+        say(f"$ {' '.join(argv)} (its output comes when it is done)")
+        with tempfile.TemporaryFile() as output, self._started(*argv, output=output) as process:
+            os.setpriority(os.PRIO_PROCESS, process.pid, BESIDE_NICE)
+
+            def ended_well() -> bool:
+                well = self._ended_well(process, argv[0])
+                output.seek(0)
+                print(output.read().decode(errors="replace"), flush=True)
+                return well
+
+            yield ended_well
+
+    @contextmanager
+    def _started(
+        self,
+        *argv: str,
+        env: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+        output: IO[bytes] | None = None,
+    ) -> Iterator[subprocess.Popen[bytes]]:
         tool = Path(sys.executable).parent / argv[0]
         command = [str(tool) if tool.exists() else argv[0], *argv[1:]]
         where, what = cwd or self.paths.root, {**os.environ, **(env or {})}
+        errors = None if output is None else subprocess.STDOUT
         # A group of its own, so that what a tool has started ends with it.
-        with subprocess.Popen(command, cwd=where, env=what, stdin=subprocess.DEVNULL, process_group=0) as process:
+        with subprocess.Popen(
+            command, cwd=where, env=what, stdin=subprocess.DEVNULL, stdout=output, stderr=errors, process_group=0
+        ) as process:
             try:
-                return process.wait(TOOL_LIMIT_S if os.environ.get("CI") == "true" else None) == 0
-            except subprocess.TimeoutExpired as late:
-                say(f"{argv[0]} did not end within {late.timeout:.0f} s")
-                os.killpg(process.pid, signal.SIGKILL)
-                return False
+                yield process
             except BaseException:
                 os.killpg(process.pid, signal.SIGTERM)
                 raise
+
+    def _ended_well(self, process: subprocess.Popen[bytes], name: str) -> bool:
+        try:
+            return process.wait(TOOL_LIMIT_S if os.environ.get("CI") == "true" else None) == 0
+        except subprocess.TimeoutExpired as late:
+            say(f"{name} did not end within {late.timeout:.0f} s")
+            os.killpg(process.pid, signal.SIGKILL)
+            return False
 
 
 Stage = Callable[[Session], bool]
@@ -72,9 +113,13 @@ def types(session: Session) -> bool:
 
 
 def unit(session: Session) -> bool:
-    """Unit, property, simulation and fuzz tests: nothing but Python."""
-    there = [path for path in UNIT if any((session.paths.root / path).rglob("test_*.py"))]
-    return session.call("pytest", *(there or UNIT), *session.pytest_words)
+    """Unit, property, simulation and fuzz tests: nothing but Python. The simulation only computes, so it runs behind
+    the others, which wait a lot."""
+    if session.pytest_words:
+        return session.call("pytest", *UNIT, *SIMULATION, *session.pytest_words)
+    with session.beside("pytest", *SIMULATION) as simulated:
+        passed = session.call("pytest", *UNIT)
+        return simulated() and passed
 
 
 def lab(session: Session) -> bool:
