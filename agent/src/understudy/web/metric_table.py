@@ -52,7 +52,7 @@ METRICS = (
     Metric(
         "understudy_server_reachable",
         ("server", "kind"),
-        "1 when this server hears the other one (server, standby, witness) on any network, else 0.",
+        "1 when this server hears the other one on any network, else 0; a witness, where no agent runs, is not heard.",
     ),
     Metric(
         "understudy_server_heartbeat_age_seconds",
