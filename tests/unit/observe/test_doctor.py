@@ -300,6 +300,12 @@ def test_certificates_are_looked_at_as_a_client_would(tmp_path: Path) -> None:
     assert "certificate and key cannot be used together" in found["logical/west.crt"].error
 
 
+def test_s56_a_server_that_was_removed_from_failover_needs_no_key_of_a_logical_server() -> None:
+    assert look._own_names(plan("rec1"), depot.orders()) == ["north"]
+    assert look._own_names(plan("rec1"), None) == ["north"]
+    assert look._own_names(plan("rec1"), {**depot.orders(), "detached": True}) == []
+
+
 @contextmanager
 def processes(root: Path) -> Iterator[None]:
     """Agent, recorder, events and web part of stby1, in a loop of another thread."""

@@ -61,7 +61,7 @@ async def look(plan: Plan) -> Seen:
         alarms=_part(alarms.result(), lambda answer: answer["alarms"]),
         release=release(),
         running=_part(known.result(), lambda answer: answer["known"]["release"]),
-        certificates=certificates_in(paths.PKI, _own_names(plan), wall_s),
+        certificates=certificates_in(paths.PKI, _own_names(plan, orders.result()), wall_s),
         served_days=served_days.result(),
         licence_days=readings.licence_days(plan, wall_s),
         clock_offset_s=offset_s.result(),
@@ -109,9 +109,10 @@ def read_units(shown: str) -> list[Unit]:
     return found
 
 
-def _own_names(plan: Plan) -> list[str]:
-    """Logical servers whose certificate has to be here."""
-    return [part.name for part in plan.logical if part.home == plan.node]
+def _own_names(plan: Plan, orders: control.Document | None) -> list[str]:
+    """Logical servers whose certificate has to be here; removal from failover deletes them."""
+    removed = orders is not None and orders["detached"]
+    return [part.name for part in plan.logical if part.home == plan.node and not removed]
 
 
 def certificates_in(pki: Path, logical: Sequence[str], wall_s: float) -> dict[str, Certificate]:
