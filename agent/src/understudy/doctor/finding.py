@@ -44,7 +44,7 @@ def text(findings: Sequence[Finding]) -> str:
         if finding.advice:
             lines.append(f"      {finding.advice}")
     counts = [f"{sum(f.level == level for f in findings)} {level}" for level in LEVELS]
-    return "\n".join([*lines, f"{len(findings)} checks: {', '.join(counts)}"])
+    return "\n".join([*lines, f"{len(findings)} check{'' if len(findings) == 1 else 's'}: {', '.join(counts)}"])
 
 
 def document(node: str, findings: Sequence[Finding]) -> dict[str, Any]:

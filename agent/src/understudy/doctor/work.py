@@ -52,10 +52,11 @@ def register(seen: Seen) -> Iterator[Finding]:
         when = "never answered this server" if age_s is None else f"has not answered for {age_s:.0f} s"
         yield Finding("FAIL", "register", f"it {when}{f'; {trouble}' if trouble else ''}", ADVICE["quorum"])
     elif trouble:
-        level: Level = "warn" if trouble.startswith("quorum at risk") else "FAIL"
+        bearable = all(each.startswith("quorum at risk") for each in trouble.split("; "))
+        level: Level = "warn" if bearable else "FAIL"
         yield Finding(level, "register", trouble, ADVICE["quorum"])
     else:
-        yield Finding("ok", "register", f"answered {age_s:.1f} s ago, and another member may fail")
+        yield Finding("ok", "register", f"answered {age_s:.1f} s ago")
 
 
 def heartbeats(seen: Seen) -> Iterator[Finding]:
