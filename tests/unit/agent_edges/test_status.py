@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+from understudy.arbitration.register import Owner
 from understudy.failover import status
 from understudy.failover.facts import Facts
 from understudy.failover.memory import NEVER, State
@@ -71,7 +72,7 @@ def document(
 
 def test_s04_the_site_with_everything_well() -> None:
     found = document({"rec1": peer(REC1), "wit": peer(said("wit", Phase.STANDBY), 0.2)})
-    assert list(found) == ["version", "site", "node", "time", "protection", "servers", "logical"]
+    assert list(found) == ["version", "site", "node", "time", "protection", "servers", "logical", "register"]
     assert (found["version"], found["site"], found["node"]) == (1, "lab", "stby1")
     assert found["time"] == "2026-11-23T09:43:20.250Z"
     assert found["protection"] == {"state": "PROTECTED", "reason": ""}
@@ -90,6 +91,7 @@ def test_s04_the_site_with_everything_well() -> None:
             "home": "rec1",
             "carrier": "rec1",
             "state": "SERVING",
+            "epoch": None,
             "addresses": ["198.18.31.101"],
             "standbys": [
                 {"name": "stby1", "choice": 0, "in_line": True, "reason": "stby1 may take north, as any standby"},
@@ -99,6 +101,16 @@ def test_s04_the_site_with_everything_well() -> None:
             "cameras": [camera],
         }
     ]
+
+
+def test_f17_the_document_tells_the_register_and_the_epoch_that_was_read_from_it() -> None:
+    made = state()
+    made.owners = {"north": Owner(node="rec1", epoch=7)}
+    found = document({"rec1": peer(REC1)}, made)
+    assert found["logical"][0]["epoch"] == 7
+    assert found["register"] == {"age_s": 0.1, "trouble": ""}
+    made.answered_s, made.trouble = NEVER, "north: epoch 7 is older than 8"
+    assert document({}, made)["register"] == {"age_s": None, "trouble": "north: epoch 7 is older than 8"}
 
 
 def test_a_silent_carrier_is_unreachable_and_its_part_down() -> None:

@@ -167,6 +167,9 @@ def _add_operating(commands: _Commands[argparse.ArgumentParser]) -> None:
     explain = _add(commands, "explain", lazily("explain"), "Show what this server's agent decided, and why.")
     explain.add_argument("--since", type=float, metavar="SECONDS", help="how far back (default: all it remembers)")
     explain.add_argument("--json", action="store_true", help="print a JSON document")
+    text = "Check everything on this server and say what to do; 1 when something asks for attention, 2 when it fails."
+    doctor = _add(commands, "doctor", _lazily("understudy.cli.doctor")("doctor"), text)
+    doctor.add_argument("--json", action="store_true", help="print a JSON document")
     catalogue = _add(commands, "catalogue", lazily("catalogue"), "Compare catalogue and disks of this server.")
     catalogue.add_argument("action", choices=("check", "rebuild"), help="check: only tell; rebuild: put right")
     text = "Look for ONVIF cameras, or test one and print it as a piece of the site file."

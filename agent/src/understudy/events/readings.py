@@ -55,6 +55,14 @@ def licence_days(plan: Plan, wall_s: float) -> float | None:
     return (last.timestamp() + _DAY_S - wall_s) / _DAY_S
 
 
+def time_servers(plan: Plan) -> tuple[str, ...]:
+    """The site's, or else the first logical server, whose carrier serves time (S42)."""
+    if plan.ntp_servers:
+        return plan.ntp_servers
+    first = plan.logical[0].addresses if plan.logical else ()
+    return tuple(address.address.split("/")[0] for address in first[:1])
+
+
 async def certificate_days(plan: Plan, wall_s: float, ca: Path = paths.CA_CERTIFICATE, port: int = 443) -> float | None:
     """Days until the certificate ends that this server shows to others; None when nothing is served.
 

@@ -11,7 +11,6 @@ import logging
 import os
 import signal
 import ssl
-import sys
 import time
 from collections.abc import Set
 from dataclasses import dataclass
@@ -36,6 +35,7 @@ from understudy.events.sender import Deliver, Sender
 from understudy.events.sight import Sight
 from understudy.events.watch import Look, Watch, channels
 from understudy.footage.peers import Peers, node_tls
+from understudy.release import release
 from understudy.site.plan import Plan, PlanError, load
 
 log = logging.getLogger(__name__)
@@ -224,11 +224,6 @@ def alarm(incident: Incident) -> dict[str, Any]:
     state = "over" if incident.over_us is not None else "open"
     document: dict[str, Any] = msgspec.to_builtins(incident)
     return {**document, "state": state, "acknowledged": incident.acked_us is not None}
-
-
-def release() -> str:
-    """Which release this process runs from: the name of its folder."""
-    return Path(sys.prefix).resolve().name
 
 
 async def _watchdog() -> None:

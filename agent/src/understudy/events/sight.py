@@ -64,15 +64,8 @@ class Sight:
     async def watch_clock(self) -> None:
         """Measure the clock until cancelled."""
         while True:
-            self._clock_offset_s = await sntp.clock_offset_s(self._time_servers())
+            self._clock_offset_s = await sntp.clock_offset_s(readings.time_servers(self._plan))
             await asyncio.sleep(CLOCK_S)
-
-    def _time_servers(self) -> tuple[str, ...]:
-        """The site's, or else the first logical server, whose carrier serves time (S42)."""
-        if self._plan.ntp_servers:
-            return self._plan.ntp_servers
-        first = self._plan.logical[0].addresses if self._plan.logical else ()
-        return tuple(address.address.split("/")[0] for address in first[:1])
 
     async def watch_certificate(self) -> None:
         """Look at the certificate until cancelled."""

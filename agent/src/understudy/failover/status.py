@@ -12,6 +12,7 @@ from typing import Any
 
 from understudy.failover import order, states
 from understudy.failover.facts import Facts
+from understudy.failover.memory import NEVER
 from understudy.failover.model import Peer, Phase
 from understudy.failover.wanted import server_phase
 from understudy.site.plan import Logical, Plan, Server
@@ -39,6 +40,16 @@ def document(plan: Plan, facts: Facts, progress: Mapping[str, Any], wall_s: floa
         "protection": _protection(plan, facts, ranks, logical, quorum),
         "servers": [_server(server, facts, ranks) for server in sorted(plan.servers, key=_order)],
         "logical": logical,
+        "register": _register(facts, quorum),
+    }
+
+
+def _register(facts: Facts, quorum: str) -> Document:
+    """How long ago the register answered this server, None for never, and what is wrong with it."""
+    answered_s = facts.state.answered_s
+    return {
+        "age_s": None if answered_s == NEVER else round(facts.now_s - answered_s, 2),
+        "trouble": "; ".join(text for text in (quorum, facts.state.trouble) if text),
     }
 
 
@@ -93,11 +104,13 @@ def _logical(plan: Plan, part: Logical, facts: Facts, progress: Mapping[str, Any
         state = str(phase)
     else:
         state = "SERVING" if carrier == part.home else "TAKEN_OVER"
+    owner = facts.state.owners.get(part.name)
     return {
         "name": part.name,
         "home": part.home,
         "carrier": carrier,
         "state": state,
+        "epoch": None if owner is None else owner.epoch,
         "addresses": [str(ipaddress.ip_interface(a.address).ip) for a in part.addresses],
         "standbys": _standbys(plan, part, facts),
         "why": _why(part.name, carrier, facts),
