@@ -176,7 +176,7 @@ def _reach(standby: Standby, part: Part) -> list[Finding]:
             found.append((RED, f"{standby.name} has no address on {nic}, where the address of {part.name} belongs"))
     mine = [net for nets in standby.nics.values() for net in nets]
     for need in part.networks:
-        if any(net.version == need.network.version and net.overlaps(need.network) for net in mine):  # type: ignore[arg-type]
+        if any(net.version == need.network.version and net.overlaps(need.network) for net in mine):
             continue
         where = f"{need.network}, the network of {part.name}'s camera {need.camera}"
         if need.nic in standby.nics:

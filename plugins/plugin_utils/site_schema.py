@@ -36,7 +36,9 @@ _DISKS = MapOf(
             "provided": Flag("the mount is made by something else; only checked", False),
             "free_floor_mb": Number("retention keeps this much free, MiB", 1024),
             "size_gb": Number("fit check: size on the smallest standby, GB; none: as measured there", None, low=0.001),
-            "write_mb_s": Number("fit check: what the slowest standby's can write, MB/s; none: not judged", None, low=0.1),
+            "write_mb_s": Number(
+                "fit check: what it writes on the slowest standby, MB/s; none: unknown", None, low=0.1
+            ),
         },
     ),
 )
