@@ -1,13 +1,15 @@
 """F06, what holds of the fit check whatever the site: it takes as the agent takes, and more capacity is never worse.
 
-Two things are no exception but true: a standby put **before** another or into a better group takes parts that would have
-fitted elsewhere, and one more standby is one more session on every camera it may take. Both are tested by example below.
+Two things are no exception but true: a standby put **before** another or into a better group takes parts that would
+have fitted elsewhere, and one more standby is one more session on every camera it may take. Both have examples below.
 """
 
 from __future__ import annotations
 
 import copy
 import json
+from collections.abc import Iterator
+from itertools import combinations, product
 from typing import Any
 
 from ansible_collections.understudy.nvr.plugins.plugin_utils import site_needs
@@ -15,12 +17,14 @@ from ansible_collections.understudy.nvr.plugins.plugin_utils.site_fit import COL
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from understudy.failover import order
+from understudy.failover.model import Site
 from understudy.failover.site_view import site_of
 from understudy.site import plan as agent_plan
 
 from .sites import camera, judged, planned, row, site, standby
 
 GROUPS = ["east", "west"]
+UNLIMITED, UNGROUPED = st.none(), st.just([])
 kbits = st.none() | st.integers(1000, 40_000)
 
 
@@ -45,7 +49,7 @@ def parts(draw: Any, sessions: Any, groups: Any) -> list[dict[str, Any]]:
 
 
 @st.composite
-def sites(draw: Any, *, sessions: Any = st.none(), groups: Any = st.just([]), spare: Any) -> dict[str, Any]:
+def sites(draw: Any, *, sessions: Any = UNLIMITED, groups: Any = UNGROUPED, spare: Any) -> dict[str, Any]:
     letters = {
         name: {"path": f"/srv/{name}", "free_floor_mb": 0, "size_gb": draw(sizes), "write_mb_s": draw(rates)}
         for name, sizes, rates in (
@@ -134,45 +138,58 @@ def test_f06_a_standby_more_is_a_session_more_on_every_camera() -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(data=sites(groups=any_groups, spare=any_line))
-def test_f05_who_takes_what_is_what_the_agent_decides(data: dict[str, Any]) -> None:
+def test_f05_who_takes_what_is_what_the_agents_decide(data: dict[str, Any]) -> None:
+    """Every end that the agents can come to is judged. Between groups, where an agent does not know all parts, one end
+    more may be."""
     plan, said = planned(data)
     needs, standbys = site_needs.parts(plan, said), site_needs.standbys(plan, said, {})
     check = Fit(needs, standbys, None)
-    limits = {one.name: one.limit for one in standbys}
-    for first in range(len(needs)):
-        for second in range(first + 1, len(needs)):
-            pair = [needs[first], needs[second]]
-            names = [part.name for part in pair]
-            expected = [agent_takes(plan, names, limits)]
-            for turn in (names, names[::-1]):
-                earlier = agent_takes(plan, turn[:1], limits)
-                left = {name: limit - (name in earlier.values()) for name, limit in limits.items()}
-                expected.append({**earlier, **agent_takes(plan, turn[1:], left)})
-            found = check.takings(pair)
-            assert all(taking in found for taking in expected)
-            assert all(taking in expected for taking in found)
+    agents = [site_of(agent_plan.decode(json.dumps({**plan, "node": s.name}).encode(), "plan")) for s in standbys]
+    rooms = {standby.name: standby.limit for standby in standbys}
+    for pair in combinations(needs, 2):
+        names = [part.name for part in pair]
+        at_once = list(outcomes(agents, names, rooms))
+        in_turn = [
+            second
+            for turn in (names, names[::-1])
+            for first in outcomes(agents, turn[:1], rooms)
+            for second in outcomes(agents, turn, less(rooms, first), first)
+        ]
+        found = check.takings(list(pair))
+        known = [{part: who for part, who in taking.items() if who is not None} for taking in found]
+        assert [one for one in [*at_once, *in_turn] if one not in known] == [], known
+        if not any(part["groups"] for part in plan["logical"]):
+            assert [one for one in known if one not in [*at_once, *in_turn]] == []
 
 
-def agent_takes(plan: dict[str, Any], names: list[str], rooms: dict[str, int]) -> dict[str, str | None]:
-    """Who takes the suspected parts `names`, asked of every standby's own order for the line with these rooms."""
-    line = [(name, room) for name, room in rooms.items() if room > 0]
-    slots = [name for level in range(max(rooms.values(), default=0)) for name, room in line if room > level]
-    found: dict[str, str | None] = dict.fromkeys(names)
-    for node, room in line:
-        view = site_of(agent_plan.decode(json.dumps({**plan, "node": node}).encode(), "plan"))
-        mine = {part.name for part in view.mine}
-        assert [part.name for part in view.parts] == [part.name for part in site_needs.parts(plan, {"cameras": []})]
-        taken: set[int] = set()
-        wanted = []
-        for name in names:
-            if name in mine:
-                if order._turns(view, name, slots, taken) == 0:
-                    wanted.append(name)
-            else:  # the agent pairs the parts of others too, to know which places they take
-                able = [(c, slot) for slot, who in enumerate(slots) if (c := view.choice(name, who)) is not None]
-                taken.update([slot for *_, slot in sorted((slot in taken, c, slot) for c, slot in able)][:1])
-        found.update(dict.fromkeys(wanted[:room], node))
-    return found
+def less(rooms: dict[str, int], taken: dict[str, str]) -> dict[str, int]:
+    return {name: room - list(taken.values()).count(name) for name, room in rooms.items()}
+
+
+def outcomes(
+    agents: list[Site], names: list[str], rooms: dict[str, int], taken: dict[str, str] | None = None
+) -> Iterator[dict[str, str]]:
+    """How it can end when `names` are suspected: each agent judges by its own order, knowing its own parts only.
+
+    Those whose turn it is claim at once, one of them wins each part; then all judge anew.
+    """
+    taken = taken or {}
+    slots = [name for level in range(max(rooms.values(), default=0)) for name, room in rooms.items() if room > level]
+    claims: list[tuple[int, str, str]] = []
+    for agent in agents:
+        mine, places = {part.name for part in agent.mine}, set[int]()
+        if rooms[agent.node] > 0:
+            open_ = [name for name in names if name in mine and name not in taken]
+            turns = sorted((order._turns(agent, name, slots, places), n, name) for n, name in enumerate(open_))
+            claims += [(turn, agent.node, name) for turn, _n, name in turns[: rooms[agent.node]]]
+    if not claims:
+        yield taken
+        return
+    now = min(turn for turn, _node, _name in claims)
+    wanted = {name: [node for turn, node, one in claims if (turn, one) == (now, name)] for name in names}
+    contested = [[(name, node) for node in nodes] for name, nodes in wanted.items() if nodes]
+    for won in product(*contested):
+        yield from outcomes(agents, names, less(rooms, dict(won)), {**taken, **dict(won)})
 
 
 @settings(max_examples=30, deadline=None)
