@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from ansible_collections.understudy.nvr.plugins.plugin_utils.site_fit import fit
 from ansible_collections.understudy.nvr.plugins.plugin_utils.site_public import public_logical
 
 
@@ -15,4 +16,4 @@ class FilterModule:
     """What playbooks and roles use of the plan."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
-        return {"public_logical": public_logical}
+        return {"fit": fit, "public_logical": public_logical}

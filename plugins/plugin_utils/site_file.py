@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from .site_check import check
+from .site_needs import capacity
 from .site_plan import host_variables, site_plan
 from .site_rules import check_rules, machines
 from .site_yaml import Document, load
@@ -34,7 +35,10 @@ def read_site(path: Path, load_secrets: Callable[[Path], Any]) -> dict[str, dict
     _stop(path, document)
     plan = site_plan(data, credentials)
     controller_dir = str((path.parent / data["site"]["controller_dir"]).resolve())
-    return {name: host_variables(data, plan, name, controller_dir) for _kind, name, _machine in machines(data)}
+    shared = {"understudy_capacity": capacity(data)}
+    return {
+        name: {**host_variables(data, plan, name, controller_dir), **shared} for _kind, name, _machine in machines(data)
+    }
 
 
 def _credentials(document: Document, path: Path, load_secrets: Callable[[Path], Any]) -> Any:

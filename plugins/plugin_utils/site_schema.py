@@ -35,6 +35,10 @@ _DISKS = MapOf(
             "fstype": Text("file system", "ext4", choices=("ext4", "xfs")),
             "provided": Flag("the mount is made by something else; only checked", False),
             "free_floor_mb": Number("retention keeps this much free, MiB", 1024),
+            "size_gb": Number("fit check: size on the smallest standby, GB; none: as measured there", None, low=0.001),
+            "write_mb_s": Number(
+                "fit check: what it writes on the slowest standby, MB/s; none: unknown", None, low=0.1
+            ),
         },
     ),
 )
@@ -73,6 +77,8 @@ _CAMERA = Mapping(
         "failover": Text("what the standby does for it", "full", choices=("full", "live-only", "none")),
         "preroll_s": Number("seconds the standby holds in memory", 15, low=5, high=120),
         "tracks": ListOf("entries of the top level `tracks`", Text("a track", pattern=NAME), ["continuous"]),
+        "bit_rate_kbit": Number("fit check: bit rate at most, kbit/s; none: 8000 is assumed", None, low=1, high=1e6),
+        "sessions": Number("fit check: streams it serves at once; none: enough", None, low=1, high=1000, whole=True),
     },
 )
 
