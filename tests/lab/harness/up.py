@@ -23,6 +23,7 @@ The site is up:
   cams    the cameras, their clock, the mail box
   client  a viewer's PC
 Look:     ./lab status          what the site says of itself
+          ./lab run rec1 -- understudy doctor     checks everything, says what to do
           ./lab run stby1 -- journalctl -fu understudy-agent
           ./lab client -- ping 198.18.31.101
 Break:    ./lab fault crash rec1      rec1 is silent at once; within seconds stby1 carries north: the address answers
