@@ -61,7 +61,7 @@ WELL = facts_of(depot.plan(), Readings(nics={"eno1": ""}), depot.progress(), dep
         ({"cause": "certificate"}, {"certificate_days": 13.0}, True, "13 more days"),
         ({"cause": "licence"}, {"licence_days": None}, None, "does not expire"),
         ({"cause": "version"}, {"versions": {"rec1": "aa", "rec2": "bb"}}, True, "rec1 aa, rec2 bb"),
-        ({"cause": "preroll"}, {"prerolls": 2, "preroll_short": ("south/1 of 15 s",)}, True, "south/1 of 15 s"),
+        ({"cause": "preroll"}, {"prerolls": 2, "preroll_short": ("south/1 holds 3 of 15 s",)}, True, "holds 3 of 15 s"),
     ],
 )
 def test_s57_a_cause_is_judged_by_what_was_measured(
@@ -109,7 +109,7 @@ def test_f08_a_short_preroll_is_told_with_what_it_should_be() -> None:
     answer = depot.progress(north="preroll")
     answer["parts"]["north"]["cameras"][1]["ring_s"] = 4.0
     facts = facts_of(depot.plan("stby1"), Readings(), answer, depot.status("stby1"))
-    assert (facts.prerolls, facts.preroll_short) == (2, ("north/2 of 15 s",))
+    assert (facts.prerolls, facts.preroll_short) == (2, ("north/2 holds 4 of 15 s",))
 
 
 def test_links_are_read_from_the_kernel(tmp_path: Path) -> None:

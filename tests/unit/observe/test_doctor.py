@@ -118,7 +118,7 @@ def test_f17_a_standby_that_is_well_has_nothing_but_ok() -> None:
         ),
         (
             {"progress": answers.progress(answers.camera(1, ring_s=3.0), answers.camera(2))},
-            ("warn", "pre-roll", "1 of 2 cameras hold too little: north/1 of 15 s"),
+            ("warn", "pre-roll", "1 of 2 cameras hold too little: north/1 holds 3 of 15 s"),
         ),
         ({"alarms": answers.alarms({"title": "rec1 is hot"})}, ("warn", "alarms", "1 open: rec1 is hot")),
     ],

@@ -193,7 +193,7 @@ def _prerolls(plan: Plan, parts: Document) -> tuple[int, tuple[str, ...]]:
             held += 1
             wants_s = wanted_s.get((name, camera["number"]), 0.0)
             if camera["ring_s"] < wants_s * PREROLL_SHARE or _age_s(camera) > SILENT_S:
-                short.append(f"{name}/{camera['number']} of {wants_s:g} s")
+                short.append(f"{name}/{camera['number']} holds {camera['ring_s']:.0f} of {wants_s:g} s")
     return held, tuple(short)
 
 
