@@ -26,6 +26,7 @@ def machines(data: Any) -> Iterator[tuple[str, str, Any]]:
 
 def check_rules(document: Document, data: Any, credentials: Any, secrets_file: str) -> None:
     """Add to `document` what is wrong between the parts of `data`; `credentials` is that key of the secrets file."""
+    _standbys(document, data)
     _handback(document, data)
     _users(document, data)
     _names(document, data)
@@ -36,6 +37,11 @@ def check_rules(document: Document, data: Any, credentials: Any, secrets_file: s
     _licences(document, data)
     _votes(document, data)
     check_events(document, data, credentials, secrets_file)
+
+
+def _standbys(document: Document, data: Any) -> None:
+    if not data["standbys"]:
+        document.problem((), "standbys: nobody could take over; allowed: one or more standbys")
 
 
 def _handback(document: Document, data: Any) -> None:
