@@ -71,7 +71,7 @@ FAULTS: dict[int, Fault] = {
     ),
     26: Fault(
         "one-way loss, either way",
-        "as 25; a deaf carrier asks for no promises, for it could not hear them",
+        "as 25; a deaf carrier's renewals are executed up to its deadline, and its beat must stand still after that",
     ),
     27: Fault("network cut in two", "only the side with the majority may take"),
     28: Fault(
