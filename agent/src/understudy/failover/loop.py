@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ctypes
+import fcntl
 import logging
 import logging.handlers
 import os
@@ -18,6 +19,7 @@ import ssl
 from collections.abc import AsyncIterator
 from ipaddress import ip_interface
 from pathlib import Path
+from typing import IO
 
 from understudy import control, journal, paths, systemd
 from understudy.arbitration.beacon import Beacon, routes_of
@@ -76,8 +78,32 @@ def _log_from_a_thread() -> logging.handlers.QueueListener:
     return listener
 
 
+def hold_alone(lock: Path) -> IO[str]:
+    """Open `lock` and hold it until the file is closed, or this process has ended in whatever way; StartError when
+    another agent of this machine does (fault 48)."""
+    try:
+        file = lock.open("a+")
+    except OSError as error:
+        raise StartError(f"{lock}: {error.strerror}") from error
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.seek(0)
+        holder = file.read().strip()
+        file.close()
+        raise StartError(f"refusing to serve: another agent runs on this machine, process {holder}") from None
+    file.truncate(0)
+    file.write(f"{os.getpid()}\n")
+    file.flush()
+    return file
+
+
 async def _run() -> None:
-    plan = site_plan.load()
+    with hold_alone(paths.AGENT_SOCKET.with_suffix(".lock")):
+        await _serve(site_plan.load())
+
+
+async def _serve(plan: Plan) -> None:
     _lock_memory()
     stop, wake = asyncio.Event(), asyncio.Event()
 
