@@ -19,6 +19,7 @@ def test_fault_48_a_second_agent_is_refused_until_the_first_has_ended(tmp_path: 
         assert lock.read_text() == f"{os.getpid()}\n"
 
 
-def test_a_folder_that_is_missing_is_named(tmp_path: Path) -> None:
-    with pytest.raises(StartError, match=r"nowhere/control.lock: No such file"):
-        hold_alone(tmp_path / "nowhere" / "control.lock")
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StartError, match=r"file/control.lock: "):
+        hold_alone(tmp_path / "file" / "control.lock")

@@ -82,6 +82,7 @@ def hold_alone(lock: Path) -> IO[str]:
     """Open `lock` and hold it until the file is closed, or this process has ended in whatever way; StartError when
     another agent of this machine does (fault 48)."""
     try:
+        lock.parent.mkdir(parents=True, exist_ok=True)  # as for the socket: it is there under systemd
         file = lock.open("a+")
     except OSError as error:
         raise StartError(f"{lock}: {error.strerror}") from error
