@@ -51,8 +51,8 @@ class Fit:
         """The row of the failure of the servers `failed`: colour, carriers (part to standby) and reason."""
         parts = [part for part in self._parts if part.home in failed]
         found = [(self._findings(parts, taking), taking) for taking in self.takings(parts)]
-        findings, taking = max(found, key=lambda one: max(level for level, _ in one[0]))
-        worst = max(level for level, _ in findings)
+        findings, taking = max(found, key=lambda one: max(level for level, _reason in one[0]))
+        worst = max(level for level, _reason in findings)
         reasons = dict.fromkeys(reason for level, reason in findings if level == worst)
         return {
             "failed": list(failed),
@@ -81,7 +81,7 @@ class Fit:
         carried: Counter[str] = Counter()
         taking: Taking = {}
         for part in parts:
-            free = (name for _, name in self._places[part.name] if carried[name] < self._standbys[name].limit)
+            free = (name for _choice, name in self._places[part.name] if carried[name] < self._standbys[name].limit)
             taking[part.name] = name = next(free, None)
             carried.update([name] if name else [])
         return taking
