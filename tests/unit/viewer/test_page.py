@@ -4,18 +4,15 @@ before ended. The site is the stage's, on loopback; `tests/lab/test_viewer.py` p
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
 from camsim import media
-from harness.browser import PROGRAM, Browser, Page
+from harness.browser import Browser, Page
 from harness.viewer import MOVING, log_in, longest_stall_s, watch
 from stage import CAMERAS, PASSWORD, Stage
-
-pytestmark = pytest.mark.skipif(shutil.which(PROGRAM) is None, reason=f"{PROGRAM} is not installed")
 
 #: S14: how long a picture may stand still after a crash; the stage's takeover takes 4 s of it
 STILL_LIMIT_S = 8.0

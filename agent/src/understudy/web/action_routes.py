@@ -16,6 +16,7 @@ from aiohttp import web
 from understudy import control
 from understudy.footage.instants import parse
 from understudy.footage.peers import PeerError
+from understudy.web.asking import ask
 from understudy.web.auth import COOKIE, CSRF_HEADER, PERSON, for_people
 from understudy.web.problems import Problem
 from understudy.web.services import SERVICES, Services
@@ -96,11 +97,10 @@ async def _order(request: web.Request, server: str, raw: bytes, op: str, argumen
     person = request[PERSON]
     told = " ".join(f"{key}={value}" for key, value in arguments.items())
     try:
-        answer = await control.acall(services.agent_socket, op, **arguments)
-    except control.ControlError as error:
-        log.warning("audit: %s from %s: %s %s: %s", person.name, client_address(request), op, told, error)
-        silent = str(error).startswith(str(services.agent_socket))
-        raise Problem(HTTPStatus.SERVICE_UNAVAILABLE if silent else HTTPStatus.CONFLICT, str(error)) from error
+        answer = await ask(services.agent_socket, op, refused=HTTPStatus.CONFLICT, **arguments)
+    except Problem as problem:
+        log.warning("audit: %s from %s: %s %s: %s", person.name, client_address(request), op, told, problem)
+        raise
     log.warning("audit: %s from %s: %s %s: done", person.name, client_address(request), op, told)
     return web.json_response({key: value for key, value in answer.items() if key != "ok"})
 

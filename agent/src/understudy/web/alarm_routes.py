@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import Any
 
 import msgspec
 from aiohttp import web
 
-from understudy import control
+from understudy.web.asking import ask
 from understudy.web.auth import for_people
 from understudy.web.problems import Problem
 from understudy.web.services import SERVICES
@@ -20,13 +19,13 @@ routes = web.RouteTableDef()
 @for_people("viewer")
 async def alarms(request: web.Request) -> web.Response:
     """Every incident that is known here, oldest first."""
-    return web.json_response({"alarms": (await _ask(request, "alarms"))["alarms"]})
+    return web.json_response({"alarms": (await ask(request.app[SERVICES].events_socket, "alarms"))["alarms"]})
 
 
 @routes.get("/api/v1/alarms/known")
 async def known(request: web.Request) -> web.Response:
     """The same in the form in which servers exchange it."""
-    return web.json_response((await _ask(request, "known"))["known"])
+    return web.json_response((await ask(request.app[SERVICES].events_socket, "known"))["known"])
 
 
 @routes.post("/api/v1/alarms/known")
@@ -36,16 +35,5 @@ async def know(request: web.Request) -> web.Response:
         told = msgspec.json.decode(await request.read())
     except msgspec.DecodeError as error:
         raise Problem(HTTPStatus.BAD_REQUEST, str(error)) from error
-    await _ask(request, "know", known=told)
+    await ask(request.app[SERVICES].events_socket, "know", known=told)
     return web.Response(status=HTTPStatus.NO_CONTENT)
-
-
-async def _ask(request: web.Request, op: str, **arguments: Any) -> control.Document:
-    """Ask the events service here. What it refuses is the caller's mistake; that it does not answer is not."""
-    socket = request.app[SERVICES].events_socket
-    try:
-        return await control.acall(socket, op, **arguments)
-    except control.ControlError as error:
-        silent = str(error).startswith(str(socket))
-        status = HTTPStatus.SERVICE_UNAVAILABLE if silent else HTTPStatus.BAD_REQUEST
-        raise Problem(status, str(error)) from error

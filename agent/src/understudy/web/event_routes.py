@@ -11,8 +11,9 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from understudy import control, paths
+from understudy import paths
 from understudy.footage.instants import show
+from understudy.web.asking import ask
 from understudy.web.auth import by_token
 from understudy.web.problems import Problem
 from understudy.web.services import SERVICES
@@ -35,7 +36,7 @@ def webhook_token(key: bytes, logical: str, camera: int) -> str:
 @routes.get("/api/v1/events")
 async def list_events(request: web.Request) -> web.Response:
     """The events this server's recorder knows: those of the last minutes and those that go on."""
-    answer = await _recorder(request, "events")
+    answer = await ask(request.app[SERVICES].recorder_socket, "events")
     return web.json_response({"events": [_document(event) for event in answer["events"]]})
 
 
@@ -46,7 +47,7 @@ async def know_events(request: web.Request) -> web.Response:
         windows = msgspec.json.decode(await request.read())
     except msgspec.DecodeError as error:
         raise Problem(HTTPStatus.BAD_REQUEST, str(error)) from error
-    await _recorder(request, "events", add=windows)
+    await ask(request.app[SERVICES].recorder_socket, "events", add=windows)
     return web.Response(status=HTTPStatus.NO_CONTENT)
 
 
@@ -84,7 +85,9 @@ for _method in (routes.get, routes.post):
 
 async def _begin(request: web.Request, for_s: float, text: str) -> web.Response:
     logical, camera = request.match_info["logical"], _camera(request)
-    answer = await _recorder(request, "event", logical=logical, camera=camera, for_s=for_s, text=text)
+    answer = await ask(
+        request.app[SERVICES].recorder_socket, "event", logical=logical, camera=camera, for_s=for_s, text=text
+    )
     return web.json_response(_document(answer["event"]), status=HTTPStatus.CREATED)
 
 
@@ -93,17 +96,6 @@ def _camera(request: web.Request) -> int:
     if not (text.isascii() and text.isdecimal()):
         raise Problem(HTTPStatus.NOT_FOUND, f"{text!r} is not the number of a camera")
     return int(text)
-
-
-async def _recorder(request: web.Request, op: str, **arguments: Any) -> control.Document:
-    """Ask the recorder here. What it refuses is the caller's mistake; that it does not answer is not."""
-    socket = request.app[SERVICES].recorder_socket
-    try:
-        return await control.acall(socket, op, **arguments)
-    except control.ControlError as error:
-        silent = str(error).startswith(str(socket))
-        status = HTTPStatus.SERVICE_UNAVAILABLE if silent else HTTPStatus.BAD_REQUEST
-        raise Problem(status, str(error)) from error
 
 
 def _document(event: dict[str, Any]) -> dict[str, Any]:
